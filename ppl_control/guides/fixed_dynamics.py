@@ -1,0 +1,49 @@
+"""The structured guide of the lecture: the world as it is, only the actions are chosen."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+
+from torch import nn
+
+from ppl_control.guides.program import ProgramGuide, default_policy
+from ppl_control.guides.tabular import TabularGuide
+from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.trajectory.model import TrajectoryModel
+
+__all__ = ["FixedDynamics"]
+
+
+@dataclass(frozen=True)
+class FixedDynamics:
+    """q(τ) = p(s₀) ∏ q(a_t|s_t) p(s_{t+1}|s_t,a_t): the dynamics cancel in the ELBO.
+
+    Its optimum is the soft-optimal (MaxEnt) policy. A recipe: fitting copies the policy.
+
+    Args:
+        policy: q(a|s,t); None: the family that suits the model (tabular, one table a step, where the model
+            has a horizon).
+
+    References:
+        Levine (2018), arXiv 1805.00909, section 3.2.
+    """
+
+    policy: nn.Module | None = None
+
+    def build(self, model: TrajectoryModel) -> TabularGuide | ProgramGuide:
+        """The guide bound to a model.
+
+        Raises:
+            ValueError: the policy does not fit the model.
+        """
+        if not model.is_tabular:
+            policy = default_policy(model) if self.policy is None else deepcopy(self.policy)
+            return ProgramGuide(model, policy, learn_dynamics=False)
+        if self.policy is not None:
+            return TabularGuide(model, deepcopy(self.policy))
+        t = model.tables
+        policy = TabularPolicy.uniform(
+            t.num_states, t.num_actions, horizon=t.horizon, dtype=t.initial.dtype
+        )
+        return TabularGuide(model, policy.to(t.initial.device))

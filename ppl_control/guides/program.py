@@ -1,0 +1,103 @@
+"""A guide bound to a user's program: the program itself, with some sites' distributions replaced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pyro.distributions import Categorical
+from torch import Tensor, nn
+
+from ppl_control.policies.mlp import CategoricalMLP
+from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.trajectory.handlers import Context, GuideMessenger
+from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.roles import family
+from ppl_control.trajectory.user_program import Site, UserProgram
+
+__all__ = ["ProgramGuide", "default_policy"]
+
+
+class ProgramGuide(nn.Module):
+    """The program with q(a|s,t) at its action sites and, where told, learned state and latent sites.
+
+    A learned finite site has q ∝ p · exp(tilt[previous values]), with one free tilt for each joint value of
+    what the site may hang on: for a state, the latest states, latents and action; for a latent, nothing.
+
+    Args:
+        model: a model made by ``TrajectoryModel.from_program``.
+        policy: q(a|s,t).
+        learn_dynamics: replace the state and latent sites too.
+
+    Raises:
+        ValueError: a site to be learned is not finite.
+    """
+
+    def __init__(self, model: TrajectoryModel, policy: nn.Module, learn_dynamics: bool) -> None:
+        super().__init__()
+        self.model, self.policy = model, policy
+        self.fixes_dynamics = not learn_dynamics
+        self.tilts = nn.ParameterDict()
+        self.parents: dict[str, dict[str, int]] = {}
+        if learn_dynamics:
+            self._add_tilts(model.program)
+
+    def _add_tilts(self, program: UserProgram) -> None:
+        latest: dict[str, int] = {}
+        for site in program.sites.values():
+            if site.observed or site.role not in ("state", "latent", "action"):
+                continue
+            if site.cardinality is None:
+                if site.role == "action":
+                    continue
+                raise ValueError(
+                    f"Unconstrained: site {site.name!r} is not finite; its belief cannot be tabulated: "
+                    "use FixedDynamics, or write the site as a Categorical"
+                )
+            if site.role != "action":
+                self.parents[site.name] = dict(latest) if site.role == "state" else {}
+                shape = (*self.parents[site.name].values(), site.cardinality)
+                self.tilts[site.name] = nn.Parameter(torch.zeros(shape, dtype=torch.float64))
+            known = latest.get(family(site.name), 0)
+            latest[family(site.name)] = max(known, site.cardinality)
+
+    def forward(self) -> Any:
+        """Run the guide once as a Pyro program with the model's sites."""
+        move = None if self.fixes_dynamics else self._move
+        with GuideMessenger(self.model.program, self.policy, move):
+            return self.model.program()
+
+    def _move(self, name: str, role: str, context: Context, prior: Any) -> Any:
+        if name not in self.tilts:
+            raise ValueError(f"guide: unknown site {name!r}; the guide knows {list(self.tilts)}")
+        tilt: Tensor = self.tilts[name]
+        index = tuple(context.latest[parent].long() for parent in self.parents[name])
+        values = tilt[index] if index else tilt
+        if isinstance(prior, torch.distributions.Categorical):
+            return Categorical(logits=prior.logits + values)
+        # Bernoulli: the tilt is the difference of its two entries.
+        return type(prior)(logits=prior.logits + values[..., 1] - values[..., 0])
+
+
+def default_policy(model: TrajectoryModel) -> nn.Module:
+    """The policy family that suits a program: a table where states and actions are finite, else an MLP.
+
+    Raises:
+        ValueError: the actions are not finite.
+    """
+    program: UserProgram = model.program
+    actions: list[Site] = [s for s in program.sites.values() if s.role == "action" and not s.observed]
+    sizes = {site.cardinality for site in actions}
+    if None in sizes or len(sizes) != 1:
+        raise ValueError(
+            f"policy: actions {[s.name for s in actions]} are not finite or differ in size; give a policy"
+        )
+    (num_actions,) = sizes
+    assert num_actions is not None
+    seen = list(program.seen.values())
+    if all(size is not None for size in seen):
+        num_states = 1
+        for size in seen:
+            num_states *= size or 1
+        return TabularPolicy.uniform(num_states, num_actions, horizon=model.horizon)
+    return CategoricalMLP(num_actions, num_features=max(len(seen), 1), horizon=model.horizon)

@@ -1,0 +1,199 @@
+"""One verb: ``infer(model, method)`` returns a ``Solution``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from ppl_control.inference.checkpoint import resume, store
+from ppl_control.inference.progress import progress_bar
+from ppl_control.randomness import RandomStream
+from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.sampling import Trajectories, sample_trajectories
+
+__all__ = [
+    "DivergenceError",
+    "ExactMethod",
+    "IterativeMethod",
+    "Solution",
+    "Step",
+    "infer",
+    "require_tabular",
+]
+
+
+class DivergenceError(RuntimeError):
+    """A run left the finite numbers; the message names step, quantity and the last good checkpoint."""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """What a method found.
+
+    Attributes:
+        model: the model it was fitted to.
+        method: the method's settings.
+        policy: q(a|s,t).
+        guide: q(τ), with ``initial``, ``transition`` (tabular models) and ``policy``; calling it runs it in Pyro.
+        log_evidence_bound: nats; log Z itself for exact posteriors, else a lower bound (ELBO).
+        log_evidence_bound_stderr: its standard error; 0 where it was computed without sampling.
+        exact: the guide is the optimum of its family up to rounding, not a fit.
+        temperature: the α that the bound refers to, reward units per nat.
+        soft_value: value to go, reward units; [T+1, S], or [S] without a horizon. Tabular models only.
+        soft_q: [T, S, A], or [S, A] without a horizon; reward units. Tabular models only.
+        history: quantity → one number a step, for iterative methods.
+        error_bound: largest error of ``soft_value``, reward units, for fixed points; 0 otherwise.
+    """
+
+    model: TrajectoryModel
+    method: Any
+    policy: nn.Module
+    guide: nn.Module
+    log_evidence_bound: float
+    exact: bool
+    temperature: float
+    soft_value: Tensor | None = None
+    soft_q: Tensor | None = None
+    log_evidence_bound_stderr: float = 0.0
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    error_bound: float = 0.0
+
+    def sample(self, n: int = 1, seed: int = 0) -> Trajectories:
+        """Draw n trajectories as the guide believes them to go."""
+        with RandomStream(seed):
+            return sample_trajectories(self.model, self.guide, n)
+
+    def save(self, path: str | Path) -> None:
+        """Write the solution to a file that ``load(path, model)`` reads; it holds tensors and numbers only."""
+        from ppl_control.inference.saving import save
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        return (
+            f"Solution({type(self.method).__name__}, bound={self.log_evidence_bound:.6g} nats, "
+            f"exact={self.exact})"
+        )
+
+
+@runtime_checkable
+class ExactMethod(Protocol):
+    """A method that answers at once."""
+
+    def check(self, model: TrajectoryModel) -> None:
+        """Raise a ValueError where the method cannot serve the model."""
+
+    def solve(self, model: TrajectoryModel) -> Solution:
+        """The answer."""
+        ...
+
+
+@runtime_checkable
+class IterativeMethod(Protocol):
+    """A method in steps; the state may be kept, stored and taken up again between any two of them."""
+
+    steps: int
+
+    def check(self, model: TrajectoryModel) -> None:
+        """Raise a ValueError where the method cannot serve the model."""
+
+    def init(self, model: TrajectoryModel, seed: int = 0) -> Any:
+        """The state before the first step."""
+
+    def step(self, model: TrajectoryModel, state: Any) -> dict[str, float]:
+        """Advance the state in place by one step; returns its metrics."""
+        ...
+
+    def finished(self, state: Any) -> bool:
+        """Whether no further step is wanted."""
+        ...
+
+    def solution(self, model: TrajectoryModel, state: Any) -> Solution:
+        """The solution the state stands for."""
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a callback is given: the step's number (from 1), its metrics and the method's state."""
+
+    number: int
+    metrics: Mapping[str, float]
+    state: Any
+
+
+def infer(
+    model: TrajectoryModel,
+    method: ExactMethod | IterativeMethod,
+    *,
+    seed: int = 0,
+    progress: bool = True,
+    device: torch.device | str | None = None,
+    callbacks: Sequence[Callable[[Step], object]] = (),
+    checkpoint: str | Path | None = None,
+) -> Solution:
+    """Fit a method to a model.
+
+    Args:
+        model: the decision problem.
+        method: the method's settings; recipes in it are copied, never trained.
+        seed: seed of everything random; the caller's random state is untouched.
+        progress: show a progress bar on standard error for iterative methods.
+        device: where to compute; None: where the model is.
+        callbacks: called with a ``Step`` after each step; one that returns True ends the run.
+        checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed.
+
+    Raises:
+        ValueError: the method cannot serve the model, or a setting is out of its range.
+        DivergenceError: the run left the finite numbers.
+
+    Example:
+        >>> from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel
+        >>> coin = TabularMDP([1.0], [[[1.0], [1.0]]], [[0.0, 0.0]])
+        >>> round(infer(TrajectoryModel(coin, horizon=1), SoftValueIteration()).log_evidence_bound, 6)
+        0.693147
+    """
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
+    if not isinstance(method, ExactMethod | IterativeMethod):
+        raise ValueError(f"method: expected an inference method, got {method!r}")
+    if device is not None:
+        model = model.to(device)
+    method.check(model)
+    if isinstance(method, ExactMethod):
+        return method.solve(model)
+    state = method.init(model, seed)
+    if checkpoint is not None:
+        resume(state, method, checkpoint)
+    with progress_bar(type(method).__name__, method.steps, shown=progress) as advance:
+        advance(state.number, {})
+        while not method.finished(state):
+            metrics = method.step(model, state)
+            _check_finite(state.number, metrics, checkpoint)
+            advance(state.number, metrics)
+            stop = [bool(callback(Step(state.number, metrics, state))) for callback in callbacks]
+            if checkpoint is not None and (any(stop) or method.finished(state) or state.number % 100 == 0):
+                store(state, method, checkpoint)
+            if any(stop):
+                break
+    return method.solution(model, state)
+
+
+def require_tabular(method: object, model: TrajectoryModel) -> None:
+    """Raise a ValueError where a method that needs tables is given a program."""
+    if not model.is_tabular:
+        raise ValueError(
+            f"{type(method).__name__} needs a tabular model; {model!r} has no tables: use SVI with a guide"
+        )
+
+
+def _check_finite(number: int, metrics: Mapping[str, float], checkpoint: str | Path | None) -> None:
+    for name, value in metrics.items():
+        if value != value or value == float("inf"):
+            kept = f"the last good state is in {checkpoint}" if checkpoint else "no checkpoint was kept"
+            raise DivergenceError(f"step {number}: {name} is {value}; {kept}")

@@ -1,0 +1,1 @@
+"""Exact methods: one a file, the recursions they share beside them."""

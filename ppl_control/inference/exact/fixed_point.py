@@ -1,0 +1,189 @@
+"""Stationary solutions without a horizon: linear systems and fixed points, with a bound on the error."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ppl_control.inference.exact.recursions import (
+    choice_terms,
+    guide_q,
+    posterior_backup,
+    soft_maximum,
+    variational_backup,
+    weighted,
+)
+from ppl_control.trajectory.tables import GuideTables, Tables
+
+__all__ = [
+    "chain",
+    "longest_life",
+    "posterior_fixed_point",
+    "soft_fixed_point",
+    "stationary_values",
+    "visits",
+]
+
+ITERATIONS = 10_000  # policy improvements or sweeps before a fixed point is given up
+ROUNDING = 1e-9  # relative residual below which a lack of progress is rounding
+
+
+def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "S S"]:
+    """q(s'|s) over surviving states under a stationary guide; rows sum to less than 1 where it may end."""
+    n = tables.num_states
+    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    joint = (guide.policy.exp()[..., None] * dynamics).reshape(n, -1)
+    matrix = joint.new_zeros(n, n + 1)
+    return matrix.scatter_add(1, tables.successor.reshape(n, -1), joint)[:, :n]
+
+
+def _solve(matrix: Tensor, right: Tensor, what: str) -> Tensor:
+    solution, info = torch.linalg.solve_ex(torch.eye(len(matrix)).to(matrix) - matrix, right)
+    if info.item() or not bool(solution.isfinite().all()):
+        raise ValueError(
+            f"horizon: {what} has no finite value without one: trajectories may never end; give a horizon "
+            "or a discount < 1"
+        )
+    return solution
+
+
+def stationary_values(
+    tables: Tables, guide: GuideTables
+) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"]]:
+    """ELBO to go V(s) and Q(s, a) of a stationary guide, nats, by one linear solve.
+
+    Raises:
+        ValueError: trajectories may never end under the guide.
+    """
+    reward = weighted(guide.policy.exp(), guide_q(tables, guide, tables.initial.new_zeros(tables.num_states)))
+    value = _solve(chain(tables, guide), reward.sum(-1) + choice_terms(tables, guide), "the bound")
+    value = value.masked_fill(tables.terminal, 0.0)
+    return value, guide_q(tables, guide, value)
+
+
+def visits(tables: Tables, guide: GuideTables) -> Float[Tensor, " S"]:
+    """Expected number of decisions in each state (discounted where there is a discount)."""
+    initial = tables.initial if guide.initial is None else guide.initial.exp()
+    return _solve(chain(tables, guide).T, initial[:-1], "the number of visits")
+
+
+def longest_life(tables: Tables) -> Float[Tensor, " S"]:
+    """The most decisions that any policy can expect to make from each state; inf where it can go on forever.
+
+    Policy iteration on w(s) = 1 + max_a E[w(s')]. A state is infinite exactly if some choice of actions
+    never ends from there; those are found first, on the graph.
+    """
+    n, p = tables.num_states, tables.outcomes.probability
+    stays = torch.ones(n + 1, dtype=torch.bool)
+    stays[-1] = False
+    stays[:-1] &= ~tables.terminal
+    while True:  # the greatest set in which some action keeps all its outcomes
+        kept = (stays[tables.successor] | (p == 0)).all(-1).any(-1) & stays[:-1]
+        if bool((kept == stays[:-1]).all()):
+            break
+        stays[:-1] = kept
+    if bool(stays.any()):
+        return torch.full((n,), math.inf, dtype=p.dtype)
+    action = torch.zeros(n, dtype=torch.long)
+    alive = (~tables.terminal).to(p)
+    while True:
+        choice = torch.zeros(n, tables.num_actions, dtype=p.dtype)
+        choice[torch.arange(n), action] = 1.0
+        life = _solve(chain(tables, GuideTables(choice.log())), alive, "the length of life")
+        ahead = tables.expect(life)
+        better = ahead.max(-1).values > ahead[torch.arange(n), action] * (1 + 1e-9) + 1e-9
+        if not bool(better.any()):
+            return life
+        action = torch.where(better, ahead.argmax(-1), action)
+
+
+def soft_fixed_point(
+    tables: Tables, discount: float, tolerance: float
+) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"], float]:
+    """Fixed point of the variational backup by soft policy iteration (Newton's method on V = T V).
+
+    With residual ε = max |T V − V| the error is at most ε · w(s), where w bounds the expected number of
+    decisions left under any policy: T is monotone and T(V + ε w) ≤ T V + ε (w − 1). A discount gives
+    w = 1/(1−γ); without one w is ``longest_life``.
+
+    Returns:
+        V [s], Q [s, a], nats, and the bound on the error of V, nats.
+
+    Raises:
+        ValueError: no discount, and some policy never ends.
+    """
+    life = 1 / (1 - discount) if discount < 1 else float(longest_life(tables).max())
+    if not math.isfinite(life):
+        raise ValueError(
+            "discount: without a horizon it must be < 1 here, since some policy never ends; "
+            f"got discount={discount}, horizon=None"
+        )
+    log_policy = torch.log_softmax(tables.log_prior, -1).contiguous()
+    best = (tables.initial, log_policy, math.inf)
+    for _ in range(ITERATIONS):
+        value, q = stationary_values(tables, GuideTables(log_policy))
+        improved = soft_maximum(q, tables.log_prior).masked_fill(tables.terminal, 0.0)
+        log_policy = torch.log_softmax(tables.log_prior + q, -1)
+        bound = float((improved - value).abs().max()) * life
+        if bound > 0.5 * best[2] and bound < ROUNDING * life * float(1 + value.abs().max()):
+            break  # Newton's steps stopped gaining: what is left is rounding
+        if bound < best[2]:
+            best = (value, q, bound)
+        if bound == 0:
+            break
+    if best[2] > tolerance:
+        raise ValueError(
+            f"tolerance: the fixed point was reached to {best[2]:.1e} nats only, asked for {tolerance:.1e}"
+        )
+    return best
+
+
+def posterior_fixed_point(
+    tables: Tables, prior: str, discount: float
+) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"]]:
+    """Fixed point of the posterior backup: the least solution of z = M z + b, z = exp V.
+
+    Sweeps in log space bring V near; then z = exp(V) u is solved for u exactly, which needs the spectral
+    radius of M = Σ_a π0 exp(r) p over surviving outcomes to be below 1.
+
+    Raises:
+        ValueError: the fixed point diverges.
+    """
+    value = tables.initial.new_full((tables.num_states,), -math.inf)
+    for sweep in range(ITERATIONS):
+        improved = soft_maximum(posterior_backup(tables, value), tables.log_prior)
+        settled = torch.where(improved == value, 0.0, (improved - value).abs()).max()
+        value = improved
+        if sweep >= tables.num_states and (settled < 1e-9 or value.max() > 1e6):
+            break
+    value = _polish(tables, value)
+    again = soft_maximum(posterior_backup(tables, value), tables.log_prior)
+    residual = torch.where(again == value, 0.0, (again - value).abs()).max()
+    scale = 1 + torch.where(value.isfinite(), value.abs(), 0.0).max()
+    if not bool(residual < 1e-8 * scale):
+        raise ValueError(
+            "the posterior's fixed point diverges: the spectral radius of γ Σ_a π0 exp(r/α) p is at least 1 "
+            f"under action_prior={prior} and discount={discount}; use action_prior='uniform', a smaller "
+            "discount, or a horizon"
+        )
+    return value.masked_fill(tables.terminal, 0.0), posterior_backup(tables, value)
+
+
+def _polish(tables: Tables, value: Tensor) -> Tensor:
+    """One exact solve of z = M z + b in the scale of the given V; NaN where it has no positive solution."""
+    finite = value.isfinite()
+    here = torch.where(finite, value, 0.0)
+    padded = torch.cat([torch.where(finite, value, -math.inf), value.new_zeros(1)])
+    log_weight = tables.log_prior[..., None] + tables.log_p + tables.reward
+    weight = (log_weight + padded[tables.successor] - here[:, None, None]).exp()
+    n = tables.num_states
+    matrix = weight.new_zeros(n, n + 1).scatter_add(1, tables.successor.reshape(n, -1), weight.reshape(n, -1))
+    matrix = matrix * finite[:, None]
+    if not bool(matrix.isfinite().all()):
+        return torch.full_like(value, math.nan)
+    scale, _ = torch.linalg.solve_ex(torch.eye(n).to(matrix) - matrix[:, :n], matrix[:, n])
+    scale = torch.where(finite, scale, 1.0)
+    return torch.where(scale > 0, value + scale.clamp(min=0).log(), math.nan)

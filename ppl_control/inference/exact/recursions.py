@@ -1,0 +1,134 @@
+"""Backward and forward recursions on tables, as pure functions; values in nats (reward units over α)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ppl_control.trajectory.tables import GuideTables, Tables
+
+__all__ = [
+    "backward",
+    "choice_terms",
+    "elbo",
+    "guide_q",
+    "guide_values",
+    "occupancies",
+    "posterior_backup",
+    "soft_maximum",
+    "variational_backup",
+    "weighted",
+]
+
+
+def posterior_backup(tables: Tables, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A"]:
+    """The optimistic backup.  Q(s,a) = log E_{s'} exp(r + V(s')), each outcome exponentiated.
+
+    References:
+        Levine (2018), arXiv 1805.00909, eq. 7.
+    """
+    return torch.logsumexp(tables.log_p + tables.reward + _successor_value(tables, value), -1)
+
+
+def variational_backup(tables: Tables, value: Float[Tensor, " S"]) -> Float[Tensor, "S A"]:
+    """The backup under fixed dynamics.  Q(s,a) = E_{s'}[r + V(s')]
+
+    References:
+        Levine (2018), arXiv 1805.00909, eq. 14; Ziebart (2010).
+    """
+    return tables.expected_reward + tables.expect(value)
+
+
+def soft_maximum(
+    q: Float[Tensor, "*T S A"], log_prior: Float[Tensor, "*T S A"]
+) -> Float[Tensor, "*T S"]:
+    """V(s) = log Σ_a π0(a|s) exp Q(s,a); the action axis is reduced."""
+    return torch.logsumexp(log_prior + q, -1)
+
+
+def backward(
+    tables: Tables, backup: Callable[[Tables, Tensor], Tensor]
+) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
+    """V [t, s] and Q [t, s, a] over a finite horizon, V_T = 0, nats."""
+    assert tables.horizon is not None
+    value = tables.initial.new_zeros(tables.horizon + 1, tables.num_states)
+    q = value.new_empty(tables.horizon, tables.num_states, tables.num_actions)
+    for t in range(tables.horizon - 1, -1, -1):
+        q[t] = backup(tables, value[t + 1])
+        value[t] = soft_maximum(q[t], tables.log_prior[t])
+    return value.masked_fill(tables.terminal, 0.0), q
+
+
+def weighted(weight: Tensor, value: Tensor) -> Tensor:
+    """weight · value, and 0 where the weight is 0, whatever the value."""
+    return torch.where(weight > 0, weight * torch.where(weight > 0, value, 0.0), 0.0)
+
+
+def choice_terms(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S"]:
+    """−KL(q(a|s) ‖ π0(a|s)): what choosing costs against the prior; the action axis is reduced."""
+    return weighted(guide.policy.exp(), tables.log_prior - guide.policy).sum(-1)
+
+
+def guide_q(
+    tables: Tables, guide: GuideTables, value: Float[Tensor, "*T S"]
+) -> Float[Tensor, "*T S A"]:
+    """Q(s,a) = E_q[r + V(s') − log q(outcome|s,a)/p(outcome|s,a)]; the KL is 0 under the model's dynamics."""
+    gain = tables.reward + _successor_value(tables, value)
+    if guide.outcomes is None:
+        return weighted(tables.outcomes.probability, gain).sum(-1)
+    return weighted(guide.outcomes.exp(), gain + tables.log_p - guide.outcomes).sum(-1)
+
+
+def guide_values(
+    tables: Tables, guide: GuideTables
+) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
+    """ELBO to go under a guide.  V_t(s) = E_q Σ_{t'≥t} [r + log π0 − log q(a) + log p − log q(outcome)]"""
+    assert tables.horizon is not None
+    policy, choice = guide.policy.exp(), choice_terms(tables, guide)
+    value = tables.initial.new_zeros(tables.horizon + 1, tables.num_states)
+    q = value.new_empty(tables.horizon, tables.num_states, tables.num_actions)
+    if guide.outcomes is None:
+        for t in range(tables.horizon - 1, -1, -1):
+            torch.add(tables.expected_reward, tables.expect(value[t + 1]), out=q[t])
+            torch.add((policy[t] * q[t]).sum(-1), choice[t], out=value[t])
+    else:
+        dynamics = guide.outcomes.exp()
+        gain = weighted(dynamics, tables.reward + tables.log_p - guide.outcomes).sum(-1)
+        for t in range(tables.horizon - 1, -1, -1):
+            torch.add(gain[t], (dynamics[t] * tables.at_successor(value[t + 1])).sum(-1), out=q[t])
+            torch.add((policy[t] * q[t]).sum(-1), choice[t], out=value[t])
+    return value.masked_fill(tables.terminal, 0.0), q
+
+
+def elbo(tables: Tables, guide: GuideTables, value: Float[Tensor, " S"]) -> Tensor:
+    """E_{q(s₀)}[V_0 + log p(s₀) − log q(s₀)], nats, from the ELBO to go at the first step."""
+    value = torch.cat([value, value.new_zeros(1)])
+    if guide.initial is None:
+        return weighted(tables.initial, value).sum()
+    return weighted(guide.initial.exp(), value + tables.initial.log() - guide.initial).sum()
+
+
+def occupancies(tables: Tables, guide: GuideTables) -> Float[Tensor, "T+1 S+1"]:
+    """q(s_t = s), index order [t, s]; the last state is the silent end."""
+    assert tables.horizon is not None
+    initial = tables.initial if guide.initial is None else guide.initial.exp()
+    occupancy = initial.new_zeros(tables.horizon + 1, tables.num_states + 1)
+    occupancy[0] = initial
+    policy, index = guide.policy.exp(), tables.successor.reshape(-1)
+    joint = policy[..., None] * (
+        tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    )
+    for t in range(tables.horizon):
+        flow = occupancy[t, :-1, None, None] * joint[t]
+        occupancy[t + 1].index_add_(0, index, flow.reshape(-1))
+        occupancy[t + 1, -1] += occupancy[t, -1]
+    return occupancy
+
+
+def _successor_value(tables: Tables, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A K"]:
+    """V(s') of each outcome for one time or a batch of times; the silent end is worth 0."""
+    padded = torch.cat([value, value.new_zeros((*value.shape[:-1], 1))], -1)
+    return padded[..., tables.successor]

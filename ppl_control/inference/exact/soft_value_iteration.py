@@ -1,0 +1,69 @@
+"""Soft value iteration: the exact optimum of the fixed-dynamics guide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ppl_control.guides.tabular import TabularGuide
+from ppl_control.inference.base import Solution, require_tabular
+from ppl_control.inference.exact.fixed_point import soft_fixed_point
+from ppl_control.inference.exact.recursions import backward, elbo, variational_backup
+from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.tables import GuideTables
+
+__all__ = ["SoftValueIteration"]
+
+
+@dataclass(frozen=True)
+class SoftValueIteration:
+    """Q = E[r + V'], V = α log Σ_a π0 exp(Q/α): MaxEnt RL in known dynamics, the best ELBO of FixedDynamics.
+
+    Args:
+        tolerance: without a horizon, the error of V to reach, reward units; ``Solution.error_bound`` states
+            what was reached.
+
+    Raises:
+        ValueError: a tolerance that is not positive; at ``infer``, a model without tables, or one without
+            horizon and discount in which some policy never ends.
+
+    References:
+        Ziebart (2010), chapter 5; Levine (2018), arXiv 1805.00909, eq. 14-15.
+    """
+
+    tolerance: float = 1e-9
+
+    def __post_init__(self) -> None:
+        if not self.tolerance > 0:
+            raise ValueError(f"tolerance: expected a number > 0, got {self.tolerance!r}")
+
+    def check(self, model: TrajectoryModel) -> None:
+        """Raise a ValueError where the method cannot serve the model."""
+        require_tabular(self, model)
+
+    @torch.no_grad()
+    def solve(self, model: TrajectoryModel) -> Solution:
+        """The soft-optimal policy, values and bound."""
+        tables, alpha = model.tables, model.temperature
+        error = 0.0
+        if model.horizon is None:
+            value, q, error = soft_fixed_point(tables, model.discount, self.tolerance / alpha)
+            first = value
+        else:
+            value, q = backward(tables, variational_backup)
+            first = value[0]
+        guide = GuideTables(torch.log_softmax(tables.log_prior + q, -1))
+        bound_guide = TabularGuide.from_tables(model, guide)
+        return Solution(
+            model=model,
+            method=self,
+            policy=bound_guide.policy,
+            guide=bound_guide,
+            log_evidence_bound=float(elbo(tables, guide, first)),
+            exact=True,
+            temperature=alpha,
+            soft_value=value * alpha,
+            soft_q=q * alpha,
+            error_bound=error * alpha,
+        )

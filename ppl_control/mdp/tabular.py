@@ -1,0 +1,168 @@
+"""Finite decision problems given as tables of outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ppl_control.mdp import readers
+from ppl_control.mdp.layout import GridLayout
+from ppl_control.mdp.outcomes import Entries, Outcomes, merge
+from ppl_control.mdp.validation import as_array, check_names, check_nonnegative, check_sums, tolerance
+
+__all__ = ["TabularMDP"]
+
+
+class TabularMDP:
+    """A finite MDP: p(s₀), outcomes (p, s', r, done) for every (s, a), and names.
+
+    Args:
+        initial: p(s₀), shape [S].
+        transition: p(s'|s,a), shape [S, A, S]; dense (list, array, tensor) or a torch sparse COO tensor.
+        reward: reward units, shape [S, A], or [S, A, S] where it depends on the outcome.
+        done: shape [S] bool: entering such a state ends the trajectory. Its own rows are never used.
+        state_names: S different names; ``s0, s1, …`` by default.
+        action_names: A different names; ``a0, a1, …`` by default.
+        layout: a map of the states for pictures.
+        dtype: floating-point type of the tables.
+
+    Raises:
+        ValueError: wrong shapes, NaN, negative probabilities, or rows that do not sum to 1 within the
+            square root of the input's rounding unit; the message names the entry.
+
+    Example:
+        >>> mdp = TabularMDP([1.0, 0.0], [[[0.5, 0.5]], [[0.0, 1.0]]], [[-1.0], [0.0]], done=[False, True])
+        >>> mdp.num_states, mdp.num_actions, mdp.outcomes.done[0, 0].tolist()
+        (2, 1, [False, True])
+    """
+
+    initial: Tensor
+    outcomes: Outcomes
+    terminal: Tensor
+    state_names: tuple[str, ...]
+    action_names: tuple[str, ...]
+    layout: GridLayout | None
+
+    def __init__(
+        self,
+        initial: Any,
+        transition: Any,
+        reward: Any,
+        *,
+        done: Any = None,
+        state_names: Sequence[str] | None = None,
+        action_names: Sequence[str] | None = None,
+        layout: GridLayout | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        entries, terminal, num_actions = readers.from_tables(transition, reward, done)
+        self._assemble(
+            initial, entries, terminal, num_actions, state_names, action_names, layout, dtype
+        )
+
+    def _assemble(
+        self,
+        initial: Any,
+        entries: Entries,
+        terminal: np.ndarray,
+        num_actions: int,
+        state_names: Sequence[str] | None,
+        action_names: Sequence[str] | None,
+        layout: GridLayout | None,
+        dtype: torch.dtype,
+    ) -> None:
+        if not dtype.is_floating_point:
+            raise ValueError(f"dtype: expected a floating-point type, got {dtype}")
+        num_states = terminal.size
+        first = as_array("initial", initial)
+        if first.shape != (num_states,):
+            raise ValueError(f"initial: expected shape ({num_states},), got {first.shape}")
+        check_nonnegative("initial", first)
+        check_sums("initial", first.sum(), tolerance(first))
+        if layout is not None and layout.shape[0] * layout.shape[1] != num_states:
+            raise ValueError(f"layout: a map of {layout.shape} does not hold {num_states} states")
+        self.initial = torch.as_tensor(first / first.sum(), dtype=dtype)
+        self.outcomes = merge(entries, num_states, num_actions).to(dtype=dtype)
+        self.terminal = torch.as_tensor(terminal)
+        self.state_names = check_names("state_names", state_names, num_states, "s")
+        self.action_names = check_names("action_names", action_names, num_actions, "a")
+        self.layout = layout
+
+    @classmethod
+    def from_outcomes(
+        cls,
+        outcomes: Mapping[int, Any] | Sequence[Any],
+        initial: Any,
+        *,
+        state_names: Sequence[str] | None = None,
+        action_names: Sequence[str] | None = None,
+        layout: GridLayout | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> TabularMDP:
+        """An MDP from ``outcomes[s][a] = [(p, next_state, reward, done), …]``, gymnasium's ``P``.
+
+        A state all of whose lists are empty is terminal.
+
+        Raises:
+            ValueError: as the constructor; also an outcome that is no 4-tuple or names an unknown state.
+
+        Example:
+            >>> gamble = [[[(1.0, 0, 1.0, True)], [(0.1, 0, 10.0, True), (0.9, 0, -1.0, True)]]]
+            >>> TabularMDP.from_outcomes(gamble, [1.0]).outcomes.share_successors
+            True
+        """
+        entries, terminal, num_actions = readers.from_lists(outcomes)
+        self = cls.__new__(cls)
+        self._assemble(
+            initial, entries, terminal, num_actions, state_names, action_names, layout, dtype
+        )
+        return self
+
+    @classmethod
+    def from_gymnasium(cls, env_or_id: Any, **make_kwargs: Any) -> TabularMDP:
+        """An MDP from a gymnasium environment that shows its table ``P`` and initial distribution.
+
+        Args:
+            env_or_id: an environment, or an id for ``gymnasium.make`` (FrozenLake-v1, CliffWalking-v1, Taxi-v4).
+            make_kwargs: passed to ``gymnasium.make`` with an id.
+
+        Raises:
+            ValueError: the environment has no table, or keyword arguments came with an environment.
+        """
+        table, initial, layout = readers.read_gymnasium(env_or_id, make_kwargs)
+        return cls.from_outcomes(table, initial, layout=layout)
+
+    @property
+    def num_states(self) -> int:
+        """S; the silent end is index S and not counted."""
+        return self.initial.shape[0]
+
+    @property
+    def num_actions(self) -> int:
+        """A."""
+        return self.outcomes.probability.shape[1]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating-point type of the tables."""
+        return self.initial.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tables are."""
+        return self.initial.device
+
+    def to(self, device: torch.device | str) -> TabularMDP:
+        """The same MDP with its tables on another device."""
+        moved = object.__new__(type(self))
+        moved.__dict__.update(self.__dict__)
+        moved.initial, moved.terminal = self.initial.to(device), self.terminal.to(device)
+        moved.outcomes = self.outcomes.to(device)
+        return moved
+
+    def __repr__(self) -> str:
+        return f"TabularMDP({self.num_states} states, {self.num_actions} actions)"

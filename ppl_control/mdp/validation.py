@@ -1,0 +1,71 @@
+"""Checks of table-shaped input; every error names the argument, the place, the value and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+__all__ = ["as_array", "check_finite", "check_names", "check_nonnegative", "check_sums", "tolerance"]
+
+
+def as_array(name: str, value: object) -> np.ndarray:
+    """A numpy array of floats from a list, an array or a tensor, in the precision it came in."""
+    try:
+        array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+        return array if array.dtype.kind == "f" else array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name}: expected a rectangular table of numbers, got {error}") from error
+
+
+def tolerance(array: np.ndarray) -> float:
+    """How far a row may be from summing to 1: the square root of the input's own rounding unit."""
+    return float(np.sqrt(np.finfo(array.dtype).eps))
+
+
+def _first(bad: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(index) for index in np.argwhere(bad)[0])
+
+
+def check_finite(name: str, array: np.ndarray) -> None:
+    """Raise a ValueError that names the first NaN or infinite entry."""
+    bad = ~np.isfinite(array)
+    if bad.any():
+        place = _first(bad)
+        raise ValueError(f"{name}{list(place)} is {array[place]}: expected a finite number")
+
+
+def check_nonnegative(name: str, array: np.ndarray) -> None:
+    """Raise a ValueError that names the first entry which is no probability."""
+    check_finite(name, array)
+    if (array < 0).any():
+        place = _first(array < 0)
+        raise ValueError(f"{name}{list(place)} is {array[place]}: expected a probability >= 0")
+
+
+def check_sums(
+    name: str, sums: np.ndarray, allowed: float, exempt: np.ndarray | None = None
+) -> None:
+    """Raise a ValueError that names the first row whose sum is not 1."""
+    bad = np.abs(sums - 1) > allowed
+    if exempt is not None:
+        bad &= ~exempt
+    if bad.any():
+        place = _first(np.atleast_1d(bad))
+        value = np.atleast_1d(sums)[place]
+        where = f"{name}{list(place)}" if sums.ndim else name
+        raise ValueError(f"{where} sums to {value:.12g}: expected 1 (within {allowed:.1e})")
+
+
+def check_names(
+    name: str, names: Sequence[str] | None, count: int, default: str
+) -> tuple[str, ...]:
+    """The given names as a tuple, or ``default`` numbered; unique, one for each index."""
+    if names is None:
+        return tuple(f"{default}{index}" for index in range(count))
+    if len(names) != count:
+        raise ValueError(f"{name}: expected {count} names, got {len(names)}")
+    if len(set(names)) != count:
+        raise ValueError(f"{name}: names must differ from each other, got {list(names)}")
+    return tuple(str(entry) for entry in names)

@@ -1,0 +1,8 @@
+"""q(a | s, t): modules whose ``forward(state, t)`` returns a torch Distribution; one family a file."""
+
+from ppl_control.policies.base import Policy
+from ppl_control.policies.deterministic import Deterministic
+from ppl_control.policies.mlp import CategoricalMLP
+from ppl_control.policies.tabular import TabularPolicy, tabulate
+
+__all__ = ["CategoricalMLP", "Deterministic", "Policy", "TabularPolicy", "tabulate"]

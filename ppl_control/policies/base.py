@@ -1,0 +1,60 @@
+"""What a policy is: a conditional distribution over actions, with time as an argument."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ppl_control.randomness import RandomStream
+
+__all__ = ["Policy", "Time"]
+
+Time = int | Tensor | None
+
+
+class Policy(nn.Module, ABC):
+    """q(a | s, t): ``policy(state, t)`` returns a torch Distribution over actions.
+
+    A stationary policy ignores ``t``; a time-dependent one raises a ``ValueError`` without it. ``t`` is an
+    int, or an integer tensor that broadcasts against the batch of states.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream = RandomStream(0)
+
+    @abstractmethod
+    def forward(self, state: Tensor, t: Time = None) -> Distribution:
+        """The distribution of the action in ``state`` at time ``t``."""
+
+    @torch.no_grad()
+    def predict(
+        self,
+        observation: np.ndarray | int,
+        state: tuple[np.ndarray, ...] | None = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = False,
+    ) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
+        """Actions for observations, with stable-baselines3's signature; time travels in ``state``.
+
+        Args:
+            observation: one state, or a batch of them along the first axis.
+            state: what the last call returned; None at the start of an episode.
+            episode_start: shape [batch] bool: where time starts again at 0.
+            deterministic: the mode of the distribution instead of a draw (from a stream of the policy's own).
+
+        Returns:
+            The actions, and the time of the next decision, shape [batch].
+        """
+        states = torch.as_tensor(np.asarray(observation))
+        t = np.zeros(states.shape[:1], dtype=np.int64) if state is None else state[0]
+        if episode_start is not None:
+            t = np.where(np.asarray(episode_start).reshape(t.shape), 0, t)
+        with self._stream:
+            distribution = self(states, torch.as_tensor(t))
+            action = distribution.mode if deterministic else distribution.sample()
+        return action.cpu().numpy(), (np.asarray(t + 1),)

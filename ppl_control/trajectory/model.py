@@ -1,0 +1,186 @@
+"""A decision problem as a Pyro program over trajectories."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ppl_control.mdp.tabular import TabularMDP
+from ppl_control.policies.tabular import tabulate
+from ppl_control.trajectory.tables import Tables, make_tables
+from ppl_control.trajectory.tabular_program import TabularProgram
+from ppl_control.trajectory.user_program import UserProgram
+
+__all__ = ["TrajectoryModel"]
+
+
+class TrajectoryModel:
+    """p(τ, O) = p(s₀) ∏ π0(a_t|s_t) p(s_{t+1}|s_t,a_t) exp(r_t/α).
+
+    Args:
+        mdp: the world.
+        horizon: T ≥ 1, number of decisions; None: until done.
+        temperature: α > 0, reward units per nat.
+        discount: γ in (0, 1], the probability that the episode goes on after a step.
+        action_prior: π0. None: the base measure (counting; log Z is then no log-probability);
+            ``"uniform"``: normalised; or a policy.
+
+    Raises:
+        ValueError: a setting out of its range, or an action prior of another size.
+
+    References:
+        Levine (2018), arXiv 1805.00909, eq. 2-4; Ziebart (2010).
+
+    Example:
+        >>> mdp = TabularMDP([1.0], [[[1.0], [1.0]]], [[0.0, 1.0]])
+        >>> TrajectoryModel(mdp, horizon=3, temperature=0.5)
+        TrajectoryModel(TabularMDP(1 states, 2 actions), horizon=3, temperature=0.5, discount=1.0)
+    """
+
+    def __init__(
+        self,
+        mdp: TabularMDP,
+        *,
+        horizon: int | None = None,
+        temperature: float = 1.0,
+        discount: float = 1.0,
+        action_prior: str | nn.Module | None = None,
+    ) -> None:
+        if not isinstance(mdp, TabularMDP):
+            raise ValueError(f"mdp: expected a TabularMDP, got {type(mdp).__name__}")
+        self.mdp: TabularMDP | None = mdp
+        self.horizon = _check_horizon(horizon)
+        self.temperature = _check_temperature(temperature)
+        self.discount = _check_discount(discount)
+        self.action_prior = action_prior
+        self._tables: Tables | None = make_tables(
+            mdp,
+            _log_prior(mdp, action_prior, self.horizon),
+            self.horizon,
+            self.temperature,
+            self.discount,
+        )
+        self.program: Any = TabularProgram(self._tables, base_measure=action_prior is None)
+
+    @classmethod
+    def from_program(
+        cls,
+        program: Callable[[], Any],
+        *,
+        horizon: int,
+        temperature: float = 1.0,
+        roles: Mapping[str, str] | None = None,
+        policy_sees: Sequence[str] = ("state",),
+        batched: bool = True,
+    ) -> TrajectoryModel:
+        """A model from your own Pyro function of no arguments; its action sites carry the action prior.
+
+        Write rewards as ``pyro.deterministic("r_t", r)``: the factor exp(r/α) is added here, so that returns
+        keep reward units. A factor or observed site ``O_t`` of your own counts as it stands, in nats.
+
+        Args:
+            program: the function; it should work on batches of values (see ``batched``).
+            horizon: number of decisions.
+            temperature: α > 0, reward units per nat.
+            roles: site name or pattern → ``state``, ``action``, ``reward``, ``optimality`` or ``latent``. Default:
+                ``s_*``, ``a_*``, ``r_*``, ``O_*``; any other site is latent: FixedDynamics keeps it, Unconstrained
+                learns it, the policy sees it only if told.
+            policy_sees: roles, or families of sites (``s`` for ``s_0, s_1, …``), whose latest values the policy gets.
+            batched: False for programs that branch on values; they run one trajectory at a time.
+
+        Raises:
+            ValueError: a setting out of its range, or roles that do not fit the program's sites.
+        """
+        self = cls.__new__(cls)
+        self.mdp, self.action_prior, self.discount, self._tables = None, None, 1.0, None
+        if horizon is None:
+            raise ValueError("horizon: a program needs its number of decisions")
+        self.horizon = _check_horizon(horizon)
+        self.temperature = _check_temperature(temperature)
+        self.program = UserProgram(
+            program, horizon, self.temperature, roles, policy_sees, batched
+        )
+        return self
+
+    def model(self) -> Any:
+        """Run the per-site Pyro program once (sites ``s_t``, ``a_t``, ``O_t``); every Pyro handler works on it."""
+        return self.program()
+
+    __call__ = model
+
+    @property
+    def is_tabular(self) -> bool:
+        """Whether exact methods have tables to work on."""
+        return self._tables is not None
+
+    @property
+    def tables(self) -> Tables:
+        """The model as arrays.
+
+        Raises:
+            ValueError: the model is a program, not a table.
+        """
+        if self._tables is None:
+            raise ValueError("this model is a program: exact tabular methods cannot serve it")
+        return self._tables
+
+    def replaced(self, **changes: Any) -> TrajectoryModel:
+        """The same tabular model with other settings, e.g. ``model.replaced(temperature=0.5)``."""
+        settings = {
+            "mdp": self.mdp,
+            "horizon": self.horizon,
+            "temperature": self.temperature,
+            "discount": self.discount,
+            "action_prior": self.action_prior,
+        }
+        if self.mdp is None or not changes.keys() <= settings.keys():
+            raise ValueError(f"replaced: serves tabular models and {list(settings)}, got {list(changes)}")
+        return TrajectoryModel(**(settings | changes))
+
+    def to(self, device: torch.device | str) -> TrajectoryModel:
+        """The same model with its tables on another device; a program is returned as it is."""
+        return self if self.mdp is None else self.replaced(mdp=self.mdp.to(device))
+
+    def __repr__(self) -> str:
+        world = self.mdp if self.mdp is not None else "program"
+        return (
+            f"TrajectoryModel({world}, horizon={self.horizon}, temperature={self.temperature:g}, "
+            f"discount={self.discount})"
+        )
+
+
+def _log_prior(mdp: TabularMDP, prior: str | nn.Module | None, horizon: int | None) -> Tensor:
+    shape = (mdp.num_states, mdp.num_actions)
+    shape = shape if horizon is None else (horizon, *shape)
+    if prior is None:
+        return mdp.initial.new_zeros(()).expand(shape)
+    if isinstance(prior, str):
+        if prior != "uniform":
+            raise ValueError(f"action_prior: expected None, 'uniform' or a policy, got {prior!r}")
+        return mdp.initial.new_full((), -math.log(mdp.num_actions)).expand(shape)
+    with torch.no_grad():
+        return tabulate(prior, mdp.num_states, mdp.num_actions, horizon).to(mdp.initial).detach()
+
+
+def _check_horizon(horizon: int | None) -> int | None:
+    if horizon is None:
+        return None
+    if isinstance(horizon, bool) or int(horizon) != horizon or horizon < 1:
+        raise ValueError(f"horizon: expected an integer >= 1 or None, got {horizon!r}")
+    return int(horizon)
+
+
+def _check_temperature(temperature: float) -> float:
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature: expected a finite number > 0, got {temperature!r}")
+    return float(temperature)
+
+
+def _check_discount(discount: float) -> float:
+    if not 0 < discount <= 1:
+        raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
+    return float(discount)

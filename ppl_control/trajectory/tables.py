@@ -1,0 +1,126 @@
+"""A tabular trajectory model as arrays: what every exact method and the batched rollout read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from ppl_control.mdp.outcomes import Outcomes, with_survival
+from ppl_control.mdp.tabular import TabularMDP
+
+__all__ = ["GuideTables", "Tables", "make_tables"]
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """Survival, temperature and prior written into arrays; rewards and values here are in nats (r/α).
+
+    Attributes:
+        initial: p(s₀) with the silent end as last entry, shape [S+1]; terminal states start there.
+        outcomes: the outcomes with the discount as survival, index order [s, a, k].
+        terminal: states in which nothing is decided, shape [S].
+        log_prior: log π0, index order [t, s, a], or [s, a] without a horizon; 0 under the counting measure.
+        horizon: T, or None.
+        temperature: α, reward units per nat.
+    """
+
+    initial: Float[Tensor, " S+1"]
+    outcomes: Outcomes
+    terminal: Bool[Tensor, " S"]
+    log_prior: Float[Tensor, "*T S A"]
+    horizon: int | None
+    temperature: float
+
+    @property
+    def num_states(self) -> int:
+        """S, without the silent end."""
+        return self.outcomes.probability.shape[0]
+
+    @property
+    def num_actions(self) -> int:
+        """A."""
+        return self.outcomes.probability.shape[1]
+
+    @cached_property
+    def log_p(self) -> Float[Tensor, "S A K"]:
+        """Log p(outcome | s, a), −inf on the padding."""
+        return self.outcomes.log_probability
+
+    @cached_property
+    def successor(self) -> Tensor:
+        """Successor index [s, a, k], S after the end."""
+        return self.outcomes.successor
+
+    @cached_property
+    def reward(self) -> Float[Tensor, "S A K"]:
+        """r/α of each outcome, nats."""
+        return self.outcomes.reward / self.temperature
+
+    @cached_property
+    def expected_reward(self) -> Float[Tensor, "S A"]:
+        """E[r | s, a]/α, nats."""
+        return self.outcomes.expected_reward / self.temperature
+
+    @cached_property
+    def dense(self) -> Float[Tensor, "SA S"] | None:
+        """P(successor = s' | s, a) as a matrix over surviving states, where that is the faster form."""
+        num_states, num_actions, width = self.outcomes.probability.shape
+        if num_states > 32 * width:
+            return None
+        matrix = self.initial.new_zeros(num_states, num_actions, num_states + 1)
+        matrix.scatter_add_(-1, self.successor, self.outcomes.probability)
+        return matrix[..., :num_states].reshape(-1, num_states).contiguous()
+
+    def expect(self, value: Float[Tensor, " S"]) -> Float[Tensor, "S A"]:
+        """E[value(s') | s, a] in the true dynamics; the silent end is worth 0."""
+        if self.dense is not None:
+            return (self.dense @ value).view(self.num_states, self.num_actions)
+        return (self.outcomes.probability * self.at_successor(value)).sum(-1)
+
+    def at_successor(self, value: Float[Tensor, " S"]) -> Float[Tensor, "S A K"]:
+        """value(s') of each outcome; 0 at the silent end."""
+        return torch.cat([value, value.new_zeros(1)])[self.successor]
+
+
+@dataclass(frozen=True, eq=False)
+class GuideTables:
+    """A tabular q(τ) as log-probabilities.
+
+    Attributes:
+        policy: log q(a|s,t), index order [t, s, a] ([s, a] without a horizon).
+        initial: log q(s₀), shape [S+1]; None: the model's.
+        outcomes: log q(outcome|s,a,t), [t, s, a, k] ([s, a, k] without a horizon); None: the model's.
+    """
+
+    policy: Float[Tensor, "*T S A"]
+    initial: Float[Tensor, " S+1"] | None = None
+    outcomes: Float[Tensor, "*T S A K"] | None = None
+
+    def detach(self) -> GuideTables:
+        """The same numbers without their graph."""
+        return GuideTables(*(
+            None if table is None else table.detach()
+            for table in (self.policy, self.initial, self.outcomes)
+        ))  # fmt: skip
+
+
+def make_tables(
+    mdp: TabularMDP,
+    log_prior: Float[Tensor, "*T S A"],
+    horizon: int | None,
+    temperature: float,
+    discount: float,
+) -> Tables:
+    """Write survival and the terminal states' silence into the MDP's tables."""
+    at_end = mdp.initial[mdp.terminal].sum()
+    initial = torch.cat([mdp.initial.masked_fill(mdp.terminal, 0.0), at_end[None]])
+    outcomes = with_survival(mdp.outcomes, discount)
+    # A terminal state is given one silent outcome, so that its rows are distributions like all others.
+    outcomes.probability[mdp.terminal, :, 0] = 1.0
+    outcomes.next_state[mdp.terminal, :, 0] = mdp.num_states
+    outcomes.done[mdp.terminal, :, 0] = True
+    return Tables(initial, outcomes, mdp.terminal, log_prior, horizon, temperature)

@@ -1,0 +1,157 @@
+"""A user's own Pyro function as a trajectory model: sites get roles, nothing else is asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyro
+import pyro.poutine as poutine
+import torch
+from pyro.poutine.messenger import Messenger
+from torch import Tensor
+
+from ppl_control.randomness import RandomStream
+from ppl_control.trajectory.roles import DEFAULT_ROLES, ROLES, Roles, family, time_index
+
+__all__ = ["Site", "UserProgram"]
+
+PROBES = 64  # runs that look for the sites of a program which branches
+
+
+@dataclass(frozen=True)
+class Site:
+    """What one probing run saw of a site.
+
+    Attributes:
+        name: the site's name.
+        role: its role.
+        cardinality: number of values 0 … n−1, where finite; None otherwise.
+        plate_dims: batch dimensions its plates use (negative).
+        observed: whether the program fixes the value.
+    """
+
+    name: str
+    role: str
+    cardinality: int | None
+    plate_dims: tuple[int, ...]
+    observed: bool
+
+
+class UserProgram:
+    """A Pyro function of no arguments, its sites' roles, and the factors its rewards stand for.
+
+    Args:
+        function: the program.
+        horizon: number of decisions.
+        temperature: α of the factors added for ``pyro.deterministic`` rewards, reward units per nat.
+        roles: site name or pattern → role; None: ``s_*`` state, ``a_*`` action, ``r_*`` reward, ``O_*`` optimality.
+        policy_sees: roles or families of sites that the policy is shown, latest value each.
+        batched: the function works on batches of values (no branching on them).
+
+    Raises:
+        ValueError: a pattern that no site has, no action site, several families of actions, more decisions
+            than the horizon, a family to be seen that does not exist.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], Any],
+        horizon: int,
+        temperature: float,
+        roles: Mapping[str, str] | None,
+        policy_sees: Sequence[str],
+        batched: bool,
+    ) -> None:
+        self.function, self.horizon, self.temperature = function, horizon, temperature
+        self.roles = Roles(DEFAULT_ROLES if roles is None else dict(roles))
+        self.policy_sees, self.batched = tuple(policy_sees), batched
+        self.sites = self._probe()
+        self._check(named=roles or {})
+
+    def __call__(self) -> Any:
+        """Run the program with the factor exp(r/α) at every reward site."""
+        with _RewardFactors(self.roles, self.temperature):
+            return self.function()
+
+    def _probe(self) -> dict[str, Site]:
+        sites: dict[str, Site] = {}
+        with RandomStream(0), torch.no_grad():
+            for _ in range(1 if self.batched else PROBES):
+                trace = poutine.trace(self.function).get_trace()
+                for name, node in trace.nodes.items():
+                    if node["type"] == "sample" and type(node["fn"]).__name__ != "_Subsample":
+                        sites.setdefault(name, _describe(name, self.roles.of(name), node))
+        return sites
+
+    def _check(self, named: Mapping[str, str]) -> None:
+        for pattern in named:
+            if not any(Roles({pattern: "state"}).of(name) == "state" for name in self.sites):
+                raise ValueError(
+                    f"roles[{pattern!r}]: the program has no such site; it has {list(self.sites)}"
+                )
+        actions = [s.name for s in self.sites.values() if s.role == "action" and not s.observed]
+        if not actions:
+            raise ValueError(f"roles: no site is an action; the program has {list(self.sites)}")
+        if len({family(name) for name in actions}) > 1:
+            raise ValueError(f"roles: one action a step is served, got the families {actions}")
+        late = [name for name in actions if (time_index(name) or 0) >= self.horizon]
+        if late or len(actions) > self.horizon:
+            raise ValueError(f"horizon: {self.horizon} decisions, but the program has {actions}")
+        families = {family(name) for name in self.sites}
+        for seen in self.policy_sees:
+            if seen not in ROLES and seen not in families:
+                raise ValueError(f"policy_sees: {seen!r} is no role and no family of sites {sorted(families)}")
+
+    @property
+    def seen(self) -> dict[str, int | None]:
+        """Families the policy is shown → number of their values (None: not finite)."""
+        found: dict[str, int | None] = {}
+        for site in self.sites.values():
+            name = family(site.name)
+            if site.role in ("reward", "optimality") or site.role == "action" and name not in self.policy_sees:
+                continue
+            if site.role in self.policy_sees or name in self.policy_sees:
+                known = found.get(name, site.cardinality)
+                finite = known is not None and site.cardinality is not None
+                found[name] = max(known, site.cardinality) if finite else None  # type: ignore[type-var]
+        return found
+
+    def observe(self, *values: Tensor) -> Tensor:
+        """One observation of all visible values: a joint index where all are finite, else a vector."""
+        sizes = list(self.seen.values())
+        if not values:
+            return torch.zeros((), dtype=torch.long)
+        if any(size is None for size in sizes):
+            flat = [value if value.ndim else value[None] for value in values]
+            return flat[0] if len(flat) == 1 else torch.stack(torch.broadcast_tensors(*flat), -1)
+        index = torch.zeros((), dtype=torch.long)
+        for value, size in zip(values, sizes, strict=False):
+            assert size is not None
+            index = index * size + value.long()
+        return index
+
+
+class _RewardFactors(Messenger):
+    """After every reward site ``r_t`` comes the factor ``O_t`` = exp(r/α)."""
+
+    def __init__(self, roles: Roles, temperature: float) -> None:
+        super().__init__()
+        self.roles, self.temperature = roles, temperature
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        if self.roles.of(msg["name"]) == "reward":
+            index = time_index(msg["name"])
+            suffix = msg["name"] if index is None else index
+            pyro.factor(f"O_{suffix}", msg["value"] / self.temperature, has_rsample=False)
+
+
+def _describe(name: str, role: str, node: Any) -> Site:
+    cardinality = None
+    if node["fn"].has_enumerate_support and not node["is_observed"]:
+        support = node["fn"].enumerate_support(expand=False).reshape(-1)
+        if torch.equal(support.long(), torch.arange(len(support))):
+            cardinality = len(support)
+    dims = tuple(frame.dim for frame in node["cond_indep_stack"] if frame.vectorized)
+    return Site(name, role, cardinality, dims, node["is_observed"])
