@@ -14,7 +14,10 @@ from ppl_control.inference import (
     Solution,
     infer,
 )
+from ppl_control.inference.saving import load
 from ppl_control.evaluation import Evaluation, evaluate
+from ppl_control.plotting import plot_graph
+from ppl_control.comparison import Comparison, compare
 
 __all__ = [
     "TabularMDP",
@@ -26,7 +29,11 @@ __all__ = [
     "SoftValueIteration",
     "SVI",
     "Solution",
+    "load",
     "DivergenceError",
     "evaluate",
     "Evaluation",
+    "plot_graph",
+    "compare",
+    "Comparison",
 ]

@@ -136,6 +136,7 @@ def infer(
     device: torch.device | str | None = None,
     callbacks: Sequence[Callable[[Step], object]] = (),
     checkpoint: str | Path | None = None,
+    title: str | None = None,
 ) -> Solution:
     """Fit a method to a model.
 
@@ -147,6 +148,7 @@ def infer(
         device: where to compute; None: where the model is.
         callbacks: called with a ``Step`` after each step; one that returns True ends the run.
         checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed.
+        title: what the progress bar calls the run; None: the method's name.
 
     Raises:
         ValueError: the method cannot serve the model, or a setting is out of its range.
@@ -170,7 +172,7 @@ def infer(
     state = method.init(model, seed)
     if checkpoint is not None:
         resume(state, method, checkpoint)
-    with progress_bar(type(method).__name__, method.steps, shown=progress) as advance:
+    with progress_bar(title or type(method).__name__, method.steps, shown=progress) as advance:
         advance(state.number, {})
         while not method.finished(state):
             metrics = method.step(model, state)

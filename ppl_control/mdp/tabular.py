@@ -83,8 +83,8 @@ class TabularMDP:
             raise ValueError(f"initial: expected shape ({num_states},), got {first.shape}")
         check_nonnegative("initial", first)
         check_sums("initial", first.sum(), tolerance(first))
-        if layout is not None and layout.shape[0] * layout.shape[1] != num_states:
-            raise ValueError(f"layout: a map of {layout.shape} does not hold {num_states} states")
+        if layout is not None:
+            _check_layout(layout, num_states)
         self.initial = torch.as_tensor(first / first.sum(), dtype=dtype)
         self.outcomes = merge(entries, num_states, num_actions).to(dtype=dtype)
         self.terminal = torch.as_tensor(terminal)
@@ -156,13 +156,32 @@ class TabularMDP:
         """Where the tables are."""
         return self.initial.device
 
+    def with_layout(self, layout: GridLayout) -> TabularMDP:
+        """The same MDP with a map for its pictures.
+
+        Raises:
+            ValueError: the map has another number of cells than the MDP has states.
+        """
+        _check_layout(layout, self.num_states)
+        return self._copied(layout=layout)
+
+    def _copied(self, **changes: Any) -> TabularMDP:
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__ | changes)
+        return copy
+
     def to(self, device: torch.device | str) -> TabularMDP:
         """The same MDP with its tables on another device."""
-        moved = object.__new__(type(self))
-        moved.__dict__.update(self.__dict__)
-        moved.initial, moved.terminal = self.initial.to(device), self.terminal.to(device)
-        moved.outcomes = self.outcomes.to(device)
-        return moved
+        return self._copied(
+            initial=self.initial.to(device),
+            terminal=self.terminal.to(device),
+            outcomes=self.outcomes.to(device),
+        )
 
     def __repr__(self) -> str:
         return f"TabularMDP({self.num_states} states, {self.num_actions} actions)"
+
+
+def _check_layout(layout: GridLayout, num_states: int) -> None:
+    if layout.shape[0] * layout.shape[1] != num_states:
+        raise ValueError(f"layout: a map of {layout.shape} does not hold {num_states} states")

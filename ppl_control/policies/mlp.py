@@ -47,12 +47,20 @@ class CategoricalMLP(Policy):
         super().__init__()
         if sum(given is not None for given in (num_states, features, num_features)) != 1:
             raise ValueError("give exactly one of num_states, features and num_features")
-        if num_states is not None:
-            features = torch.eye(num_states)
-        table = None if features is None else torch.as_tensor(features, dtype=dtype)
+        rows = torch.eye(num_states) if num_states is not None else features
+        table = None if rows is None else torch.as_tensor(rows, dtype=dtype)
         if table is not None and table.ndim != 2:
             raise ValueError(f"features: expected shape [S, F], got {list(table.shape)}")
         self.register_buffer("features", table)
+        self.settings = {
+            "num_actions": num_actions,
+            "num_states": num_states,
+            "features": None if num_states is not None else table,
+            "num_features": num_features,
+            "horizon": horizon,
+            "hidden": list(hidden),
+            "dtype": dtype,
+        }
         self.horizon = horizon
         width = num_features if table is None else table.shape[1]
         assert width is not None
