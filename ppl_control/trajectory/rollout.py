@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ppl_control.trajectory.tables import GuideTables, Tables
 
-__all__ = ["Rollout", "Terms", "log_joint", "log_terms", "sample_rollout"]
+__all__ = ["Places", "Rollout", "Terms", "log_joint", "log_terms", "sample_rollout"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +73,8 @@ def sample_rollout(tables: Tables, guide: GuideTables, n: int) -> Rollout:
     ends = torch.full((1, joint.shape[-1]), tables.num_states, device=joint.device)
     successor = torch.cat([tables.successor.flatten(1), ends]).reshape(-1)
     initial = tables.initial if guide.initial is None else guide.initial.exp()
-    state = _invert(initial.cumsum(0) / initial.sum(), torch.rand_like(initial.new_empty(n, 1)))
+    start = initial.cumsum(0) / initial.sum()
+    state = torch.searchsorted(start, torch.rand(n).to(initial), right=True)
     states, choices = [state], []
     horizon = tables.horizon
     uniform = initial.new_empty(0) if horizon is None else torch.rand(horizon, n, 1).to(initial)
@@ -88,33 +90,57 @@ def sample_rollout(tables: Tables, guide: GuideTables, n: int) -> Rollout:
 
 
 def _invert(cdf: Tensor, uniform: Tensor) -> Tensor:
-    return torch.searchsorted(cdf.expand(len(uniform), -1), uniform, right=True).squeeze(-1)
+    return torch.searchsorted(cdf, uniform, right=True).squeeze(-1)
+
+
+class Places:
+    """Where a rollout has been, as flat indices into the tables of a model; 0 is read after the end.
+
+    Args:
+        tables: the model's tables.
+        rollout: trajectories.
+    """
+
+    def __init__(self, tables: Tables, rollout: Rollout) -> None:
+        self.alive = rollout.alive(tables)
+        self._sizes = tuple(tables.outcomes.probability.shape)
+        self.state = rollout.states[:-1].clamp(max=tables.num_states - 1)
+        self._offset = None
+        if tables.horizon is not None:
+            self._offset = torch.arange(tables.horizon, device=self.state.device)[:, None]
+            self.state = self.state + self._offset * tables.num_states
+        self.action = self.state * tables.num_actions + rollout.actions
+        self.outcome = self.action * self._sizes[2] + rollout.outcomes
+
+    def _take(self, table: Tensor, index: Tensor, timed: int) -> Tensor:
+        if self._offset is not None and table.ndim < timed:  # the same table at every time
+            index = index - self._offset * math.prod(table.shape)
+        return torch.where(self.alive, table.reshape(-1)[index], 0.0)
+
+    def at_state(self, table: Float[Tensor, "*T S"]) -> Float[Tensor, "T n"]:
+        """table[t, s_t], or table[s_t]."""
+        return self._take(table, self.state, 2)
+
+    def at_action(self, table: Float[Tensor, "*T S A"]) -> Float[Tensor, "T n"]:
+        """table[t, s_t, a_t], or table[s_t, a_t]."""
+        return self._take(table, self.action, 3)
+
+    def at_outcome(self, table: Float[Tensor, "*T S A K"]) -> Float[Tensor, "T n"]:
+        """table[t, s_t, a_t, outcome_t], or table[s_t, a_t, outcome_t]."""
+        return self._take(table, self.outcome, 4)
 
 
 def log_terms(tables: Tables, guide: GuideTables, rollout: Rollout) -> Terms:
     """Every summand of log p and log q along the rollout; differentiable in the guide's tables."""
-    alive = rollout.alive(tables)
-    state = rollout.states[:-1].clamp(max=tables.num_states - 1)
-    first = rollout.states[0]
-    width, actions = tables.outcomes.probability.shape[-1], tables.num_actions
-    pair = state * actions + rollout.actions
-    triple = pair * width + rollout.outcomes
-    steps = torch.arange(len(pair), device=pair.device)[:, None]
-
-    def take(table: Tensor, index: Tensor, size: int, timed: bool) -> Tensor:
-        flat = table.reshape(-1)[steps * size + index] if timed else table.reshape(-1)[index]
-        return torch.where(alive, flat, 0.0)
-
-    pairs, triples = tables.num_states * actions, tables.num_states * actions * width
-    timed = tables.horizon is not None
-    dynamics = take(tables.log_p, triple, triples, timed=False)
+    places, first = Places(tables, rollout), rollout.states[0]
+    dynamics = places.at_outcome(tables.log_p)
     first_p = tables.initial.log()[first]
     return Terms(
-        take(tables.reward, triple, triples, timed=False),
-        take(tables.log_prior, pair, pairs, timed),
-        take(guide.policy, pair, pairs, timed),
+        places.at_outcome(tables.reward),
+        places.at_action(tables.log_prior),
+        places.at_action(guide.policy),
         dynamics,
-        dynamics if guide.outcomes is None else take(guide.outcomes, triple, triples, timed),
+        dynamics if guide.outcomes is None else places.at_outcome(guide.outcomes),
         first_p,
         first_p if guide.initial is None else guide.initial[first],
     )

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.guides.tabular import TabularGuide
+from ppl_control.inference.exact.recursions import choice_terms, weighted
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.program_rollout import ProgramRollout, sample_program
-from ppl_control.trajectory.rollout import log_terms, sample_rollout
+from ppl_control.trajectory.rollout import Places, sample_rollout
 
 __all__ = ["program_loss", "program_terms", "tabular_loss"]
 
@@ -29,43 +30,39 @@ def tabular_loss(
         ELBO of each trajectory [n], nats; a loss whose gradient estimates minus the ELBO's; the new baseline.
 
     Note:
-        Trajectory terms before a draw do not depend on it and are left out; so is E[∇ log q] = 0. The
-        baseline was learned from earlier batches, so that the estimate is unbiased.
+        The KL terms of the conditionals met on the way are summed in closed form; only rewards and the path
+        are sampled. Terms before a draw do not depend on it and are left out. The baseline was learned from
+        earlier batches, so that the estimate is unbiased.
 
     References:
-        Williams (1992); Sutton et al. (2000).
+        Williams (1992); Sutton et al. (2000); Ranganath et al. (2014), section 3.1.
     """
     tables, q = guide.model.tables, guide.tables()
     rollout = sample_rollout(tables, q, n)
-    terms = log_terms(tables, q, rollout)
-    timed = tables.horizon is not None
+    places = Places(tables, rollout)
+    costs = places.at_state(choice_terms(tables, q))
+    log_q = places.at_action(q.policy)
+    if q.outcomes is not None:
+        costs = costs + places.at_action(weighted(q.outcomes.exp(), tables.log_p - q.outcomes).sum(-1))
+        log_q = log_q + places.at_outcome(q.outcomes)
     with torch.no_grad():
-        steps = terms.reward + terms.prior - terms.policy.detach()
-        if q.outcomes is not None:
-            steps = steps + terms.dynamics - terms.belief.detach()
+        steps = places.at_outcome(tables.reward) + costs
         to_go = steps.flip(0).cumsum(0).flip(0)
-        elbo = to_go[0] if q.initial is None else to_go[0] + (terms.first - terms.first_belief)
         if baseline is None:
             baseline = tables.initial.new_zeros(tables.log_prior.shape[:-1])
-        alive = rollout.alive(tables)
-        states = rollout.states[:-1].clamp(max=tables.num_states - 1)
-        cell = states
-        if timed:
-            cell = cell + torch.arange(len(states), device=cell.device)[:, None] * tables.num_states
-        expected = baseline.reshape(-1)[cell]
-        advantage = torch.where(alive, to_go - expected, 0.0)
-        if q.outcomes is not None:
-            # What follows an outcome: its own r and log p/q, then the rest; less the mean given s and a.
-            after = terms.policy - terms.prior
-            outcome_advantage = torch.where(alive, to_go + after - expected, 0.0)
-        counts = torch.zeros_like(baseline).view(-1).index_add(0, cell.view(-1), alive.to(elbo).view(-1))
-        error = torch.zeros_like(baseline).view(-1).index_add(0, cell.view(-1), advantage.view(-1))
-        baseline = baseline + BASELINE_RATE * (error / counts.clamp(min=1)).view_as(baseline)
-    gain = (terms.policy * advantage).sum()
-    if q.outcomes is not None:
-        gain = gain + (terms.belief * outcome_advantage).sum()
-        gain = gain + (terms.first_belief * (elbo - elbo.mean())).sum() * n / max(n - 1, 1)
-    return elbo, -gain / n, baseline
+        advantage = to_go - places.at_state(baseline)
+        cell, alive = places.state.reshape(-1), places.alive.reshape(-1).to(to_go)
+        zero = torch.zeros_like(baseline).reshape(-1)
+        visits = zero.index_add(0, cell, alive).clamp(min=1)
+        error = zero.index_add(0, cell, advantage.reshape(-1)) / visits
+        elbo = to_go[0]
+    gain = (log_q * advantage + costs).sum() / n
+    if q.initial is not None:
+        first = weighted(q.initial.exp(), tables.initial.log() - q.initial).sum()
+        others = (elbo.sum() - elbo) / max(n - 1, 1)
+        gain = gain + first + (q.initial[rollout.states[0]] * (elbo - others)).mean()
+        elbo = elbo + first.detach()
+    return elbo, -gain, baseline + BASELINE_RATE * error.view_as(baseline)
 
 
 def program_terms(rollout: ProgramRollout) -> Tensor:
