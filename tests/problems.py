@@ -93,10 +93,8 @@ def random_problem(
         outcomes[0][0] = [(0.25, 0, 1.0, False), (0.75, 0, -0.5, False)]
     if ends and states > 2 and not deterministic:
         outcomes[-1] = [[] for _ in range(actions)]
-    if deterministic:
-        initial = np.eye(states)[rng.integers(states)]
-    else:
-        initial = rng.dirichlet(np.ones(states))
+    first = rng.dirichlet(np.ones(states))
+    initial = np.eye(states)[rng.integers(states)] if deterministic else first
     return Problem(
         initial, outcomes, horizon, temperature, discount, prior, _prior(rng, prior, horizon, states, actions)
     )
