@@ -24,6 +24,4 @@ def model(
     action_prior: str | None = "uniform",
 ) -> TrajectoryModel:
     """The cliff as a trajectory model."""
-    return TrajectoryModel(
-        mdp(is_slippery), horizon=horizon, temperature=temperature, action_prior=action_prior
-    )
+    return TrajectoryModel(mdp(is_slippery), horizon=horizon, temperature=temperature, action_prior=action_prior)

@@ -32,6 +32,4 @@ def model(
     action_prior: str | None = "uniform",
 ) -> TrajectoryModel:
     """The hike as a trajectory model."""
-    return TrajectoryModel(
-        mdp(noise), horizon=horizon, temperature=temperature, action_prior=action_prior
-    )
+    return TrajectoryModel(mdp(noise), horizon=horizon, temperature=temperature, action_prior=action_prior)

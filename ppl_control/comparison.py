@@ -95,10 +95,7 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; −∞ and missing as None."""
-        rows = [
-            {name: _plain(value) for name, value in row.items()}
-            for row in self.table.to_dict(orient="records")
-        ]
+        rows = [{name: _plain(value) for name, value in row.items()} for row in self.table.to_dict(orient="records")]
         return {"rows": rows, "settings": dict(self.settings)}
 
     def summary(self) -> pd.DataFrame:

@@ -131,11 +131,8 @@ def _execute_whole(model: TrajectoryModel, policy: nn.Module) -> _Walk:
 
 def _exact(tables: Tables, guide: GuideTables) -> _Walk:
     policy = guide.policy.exp()
-    if guide.outcomes is None:
-        reward = tables.expected_reward
-    else:
-        reward = (guide.outcomes.exp() * tables.reward).sum(-1)
-    reward = (policy * reward).sum(-1) * tables.temperature
+    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    reward = (policy * (dynamics * tables.reward).sum(-1)).sum(-1) * tables.temperature
     entropy = -weighted(policy, guide.policy).sum(-1)
     if tables.horizon is None:
         states = here = visits(tables, guide)

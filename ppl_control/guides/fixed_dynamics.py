@@ -43,7 +43,5 @@ class FixedDynamics:
         if self.policy is not None:
             return TabularGuide(model, deepcopy(self.policy))
         t = model.tables
-        policy = TabularPolicy.uniform(
-            t.num_states, t.num_actions, horizon=t.horizon, dtype=t.initial.dtype
-        )
+        policy = TabularPolicy.uniform(t.num_states, t.num_actions, horizon=t.horizon, dtype=t.initial.dtype)
         return TabularGuide(model, policy.to(t.initial.device))

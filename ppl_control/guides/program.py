@@ -33,6 +33,8 @@ class ProgramGuide(nn.Module):
         ValueError: a site to be learned is not finite.
     """
 
+    policy: nn.Module
+
     def __init__(self, model: TrajectoryModel, policy: nn.Module, learn_dynamics: bool) -> None:
         super().__init__()
         self.model, self.policy = model, policy
@@ -89,15 +91,10 @@ def default_policy(model: TrajectoryModel) -> nn.Module:
     actions: list[Site] = [s for s in program.sites.values() if s.role == "action" and not s.observed]
     sizes = {site.cardinality for site in actions}
     if None in sizes or len(sizes) != 1:
-        raise ValueError(
-            f"policy: actions {[s.name for s in actions]} are not finite or differ in size; give a policy"
-        )
+        raise ValueError(f"policy: actions {[s.name for s in actions]} are not finite or differ in size; give a policy")
     (num_actions,) = sizes
     assert num_actions is not None
-    seen = list(program.seen.values())
-    if all(size is not None for size in seen):
-        num_states = 1
-        for size in seen:
-            num_states *= size or 1
-        return TabularPolicy.uniform(num_states, num_actions, horizon=model.horizon)
-    return CategoricalMLP(num_actions, num_features=max(len(seen), 1), horizon=model.horizon)
+    if program.num_observations is not None:
+        return TabularPolicy.uniform(program.num_observations, num_actions, horizon=model.horizon)
+    num_features = sum(site.size for site in program.seen)
+    return CategoricalMLP(num_actions, num_features=num_features, horizon=model.horizon)

@@ -31,6 +31,8 @@ class TabularGuide(nn.Module):
             model's tables; None: the model's dynamics.
     """
 
+    policy: nn.Module
+
     def __init__(
         self,
         model: TrajectoryModel,
@@ -82,7 +84,8 @@ class TabularGuide(nn.Module):
             return type(prior)(logits=self.initial_logits)
         if program.by_outcome and role == "state":
             return prior  # a point mass: the state that the outcome led to
-        assert self.outcome_logits is not None and t is not None
+        assert self.outcome_logits is not None
+        assert t is not None
         step = t if program.by_outcome else t - 1
         logits = self.outcome_logits if self.model.horizon is None else self.outcome_logits[step]
         state, action = context.latest["s"], context.latest["a"]

@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ppl_control.guides.bound import BoundGuide
 from ppl_control.inference.checkpoint import resume, store
 from ppl_control.inference.progress import progress_bar
 from ppl_control.randomness import RandomStream
@@ -53,7 +54,7 @@ class Solution:
     model: TrajectoryModel
     method: Any
     policy: nn.Module
-    guide: nn.Module
+    guide: BoundGuide
     log_evidence_bound: float
     exact: bool
     temperature: float
@@ -75,10 +76,7 @@ class Solution:
         save(self, path)
 
     def __repr__(self) -> str:
-        return (
-            f"Solution({type(self.method).__name__}, bound={self.log_evidence_bound:.6g} nats, "
-            f"exact={self.exact})"
-        )
+        return f"Solution({type(self.method).__name__}, bound={self.log_evidence_bound:.6g} nats, exact={self.exact})"
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ppl_control.files import whole_file
+from ppl_control.guides.bound import BoundGuide
 from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
@@ -64,7 +65,7 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
         raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
     policy = _rebuild(kept["policy"])
     if model.is_tabular:
-        guide: nn.Module = TabularGuide(model, policy, kept["guide"]["initial"], kept["guide"]["outcomes"])
+        guide: BoundGuide = TabularGuide(model, policy, kept["guide"]["initial"], kept["guide"]["outcomes"])
     else:
         tilts = kept["guide"]["tilts"]
         guide = ProgramGuide(model, policy, learn_dynamics=bool(tilts))

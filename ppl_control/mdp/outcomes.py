@@ -50,9 +50,7 @@ class Outcomes:
         ordered = self.successor.masked_fill(~live, -1).sort(-1).values
         return bool(((ordered[..., 1:] == ordered[..., :-1]) & (ordered[..., 1:] >= 0)).any())
 
-    def to(
-        self, device: torch.device | str | None = None, dtype: torch.dtype | None = None
-    ) -> Outcomes:
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Outcomes:
         """The same table on another device or in another floating-point type."""
         return Outcomes(
             self.probability.to(device=device, dtype=dtype),

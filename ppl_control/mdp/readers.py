@@ -10,7 +10,13 @@ import torch
 
 from ppl_control.mdp.layout import GridLayout
 from ppl_control.mdp.outcomes import Entries
-from ppl_control.mdp.validation import as_array, check_finite, check_nonnegative, check_sums, tolerance
+from ppl_control.mdp.validation import (
+    as_array,
+    check_finite,
+    check_nonnegative,
+    check_sums,
+    tolerance,
+)
 
 __all__ = ["from_lists", "from_tables", "read_gymnasium"]
 
@@ -40,9 +46,7 @@ def from_tables(transition: Any, reward: Any, done: Any) -> tuple[Entries, np.nd
     (state, action, next_state), p, (num_states, num_actions, _) = _coordinates(transition)
     terminal = np.zeros(num_states, bool) if done is None else np.asarray(done)
     if terminal.shape != (num_states,) or terminal.dtype != np.bool_:
-        raise ValueError(
-            f"done: expected {num_states} booleans, got shape {terminal.shape} of {terminal.dtype}"
-        )
+        raise ValueError(f"done: expected {num_states} booleans, got shape {terminal.shape} of {terminal.dtype}")
     sums = np.zeros((num_states, num_actions))
     np.add.at(sums, (state, action), p)
     check_sums("transition", sums, tolerance(p), exempt=terminal[:, None])
@@ -68,12 +72,15 @@ def from_lists(outcomes: Any) -> tuple[Entries, np.ndarray, int]:
     terminal = np.array([not any(len(row) for row in _rows(outcomes, s)) for s in range(num_states)])
     rows = [
         (s, a, *_checked(outcome, s, a, k, num_states))
-        for s in np.flatnonzero(~terminal)
+        for s in range(num_states)
+        if not terminal[s]
         for a, row in enumerate(_rows(outcomes, s, num_actions))
         for k, outcome in enumerate(row)
     ]
-    state, action, p, next_state, r, done = (np.array(c) for c in zip(*rows, strict=True)) if rows else (
-        np.zeros(0, t) for t in (int, int, float, int, float, bool)
+    state, action, p, next_state, r, done = (
+        (np.array(c) for c in zip(*rows, strict=True))
+        if rows
+        else (np.zeros(0, t) for t in (int, int, float, int, float, bool))
     )
     sums = np.zeros((num_states, num_actions))
     np.add.at(sums, (state, action), p)
@@ -107,9 +114,7 @@ def _checked(outcome: Any, s: int, a: int, k: int, num_states: int) -> tuple[flo
     return p, target, reward, bool(done)
 
 
-def read_gymnasium(
-    env_or_id: Any, make_kwargs: Mapping[str, Any]
-) -> tuple[Any, np.ndarray, GridLayout | None]:
+def read_gymnasium(env_or_id: Any, make_kwargs: Mapping[str, Any]) -> tuple[Any, np.ndarray, GridLayout | None]:
     """The table ``P``, the initial distribution [S] and, for grids, the map of an environment."""
     import gymnasium
 

@@ -12,7 +12,13 @@ from torch import Tensor
 from ppl_control.mdp import readers
 from ppl_control.mdp.layout import GridLayout
 from ppl_control.mdp.outcomes import Entries, Outcomes, merge
-from ppl_control.mdp.validation import as_array, check_names, check_nonnegative, check_sums, tolerance
+from ppl_control.mdp.validation import (
+    as_array,
+    check_names,
+    check_nonnegative,
+    check_sums,
+    tolerance,
+)
 
 __all__ = ["TabularMDP"]
 
@@ -60,9 +66,7 @@ class TabularMDP:
         dtype: torch.dtype = torch.float64,
     ) -> None:
         entries, terminal, num_actions = readers.from_tables(transition, reward, done)
-        self._assemble(
-            initial, entries, terminal, num_actions, state_names, action_names, layout, dtype
-        )
+        self._assemble(initial, entries, terminal, num_actions, state_names, action_names, layout, dtype)
 
     def _assemble(
         self,
@@ -117,9 +121,7 @@ class TabularMDP:
         """
         entries, terminal, num_actions = readers.from_lists(outcomes)
         self = cls.__new__(cls)
-        self._assemble(
-            initial, entries, terminal, num_actions, state_names, action_names, layout, dtype
-        )
+        self._assemble(initial, entries, terminal, num_actions, state_names, action_names, layout, dtype)
         return self
 
     @classmethod

@@ -44,9 +44,7 @@ def check_nonnegative(name: str, array: np.ndarray) -> None:
         raise ValueError(f"{name}{list(place)} is {array[place]}: expected a probability >= 0")
 
 
-def check_sums(
-    name: str, sums: np.ndarray, allowed: float, exempt: np.ndarray | None = None
-) -> None:
+def check_sums(name: str, sums: np.ndarray, allowed: float, exempt: np.ndarray | None = None) -> None:
     """Raise a ValueError that names the first row whose sum is not 1."""
     bad = np.abs(sums - 1) > allowed
     if exempt is not None:
@@ -58,9 +56,7 @@ def check_sums(
         raise ValueError(f"{where} sums to {value:.12g}: expected 1 (within {allowed:.1e})")
 
 
-def check_names(
-    name: str, names: Sequence[str] | None, count: int, default: str
-) -> tuple[str, ...]:
+def check_names(name: str, names: Sequence[str] | None, count: int, default: str) -> tuple[str, ...]:
     """The given names as a tuple, or ``default`` numbered; unique, one for each index."""
     if names is None:
         return tuple(f"{default}{index}" for index in range(count))

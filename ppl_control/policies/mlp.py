@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from pyro.distributions import Categorical
@@ -67,7 +68,7 @@ class CategoricalMLP(Policy):
         widths = [width + (horizon is not None), *hidden]
         with RandomStream(seed):
             layers: list[nn.Module] = []
-            for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+            for fan_in, fan_out in pairwise(widths):
                 layers += [nn.Linear(fan_in, fan_out, dtype=dtype), nn.Tanh()]
             head = nn.Linear(widths[-1], num_actions, dtype=dtype)
         nn.init.zeros_(head.weight)  # start at the uniform policy: no action is ruled out by chance

@@ -69,9 +69,7 @@ class TabularPolicy(Policy):
         return Categorical(logits=self.logits[t, state])
 
 
-def tabulate(
-    policy: nn.Module, num_states: int, num_actions: int, horizon: int | None
-) -> Float[Tensor, "*T S A"]:
+def tabulate(policy: nn.Module, num_states: int, num_actions: int, horizon: int | None) -> Float[Tensor, "*T S A"]:
     """Log π of any finite policy as a table; index order [t, s, a], or [s, a] without a horizon.
 
     Raises:
@@ -88,9 +86,7 @@ def tabulate(
             states = states.expand(horizon, -1)
         distribution = policy(states, t)
         if not isinstance(distribution, torch.distributions.Categorical):
-            raise ValueError(
-                f"policy: a tabular model needs a categorical policy, got {type(distribution).__name__}"
-            )
+            raise ValueError(f"policy: a tabular model needs a categorical policy, got {type(distribution).__name__}")
         table = distribution.logits
     if horizon is not None and table.ndim == 2:
         table = table.expand(horizon, -1, -1)

@@ -46,11 +46,7 @@ class Context:
 
     def visible(self, roles: tuple[str, ...]) -> dict[str, Tensor]:
         """Latest values of the families in the given roles (or of the given names)."""
-        return {
-            name: value
-            for name, value in self.latest.items()
-            if self.roles[name] in roles or name in roles
-        }
+        return {name: value for name, value in self.latest.items() if self.roles[name] in roles or name in roles}
 
 
 Move = Callable[[str, str, Context, Any], Any]
@@ -76,22 +72,20 @@ class GuideMessenger(Messenger):
         return super().__enter__()
 
     def _pyro_sample(self, msg: Any) -> None:
-        if msg["infer"].get("_deterministic"):
-            return
         name, role = msg["name"], self.program.roles.of(msg["name"])
-        if role == "optimality":
-            # Not hidden but made 1: a blocked factor would break the enumeration messenger's scopes.
-            factor = msg["fn"].log_prob(msg["value"])
-            msg["fn"] = Unit(torch.zeros_like(factor), has_rsample=False)
-            msg["value"] = factor.new_empty((*factor.shape, 0))
-        elif msg["is_observed"]:
-            return
+        if msg["is_observed"]:
+            msg["infer"]["is_auxiliary"] = True
+            if isinstance(msg["fn"], Unit):
+                # Not hidden but made 1: a blocked factor would break the enumeration messenger's scopes.
+                silent = torch.zeros_like(msg["fn"].log_factor)
+                msg["fn"] = Unit(silent, has_rsample=False)
+                msg["value"] = silent.new_empty((*silent.shape, 0))
+            elif not msg["infer"].get("_deterministic"):
+                msg["fn"] = msg["fn"].mask(False)
         elif role == "action" and self.policy is not None:
             index = time_index(name)
             t = self.context.decisions if index is None else index
-            seen = self.program.observe(
-                *self.context.visible(self.program.policy_sees).values()
-            )
+            seen = self.program.observe(*self.context.visible(self.program.policy_sees).values())
             msg["fn"] = restricted(self.policy(seen, t), msg["fn"])
         elif role in ("state", "latent") and self.move is not None:
             msg["fn"] = self.move(name, role, self.context, msg["fn"])

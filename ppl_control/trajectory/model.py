@@ -101,9 +101,7 @@ class TrajectoryModel:
             raise ValueError("horizon: a program needs its number of decisions")
         self.horizon = _check_horizon(horizon)
         self.temperature = _check_temperature(temperature)
-        self.program = UserProgram(
-            program, horizon, self.temperature, roles, policy_sees, batched
-        )
+        self.program = UserProgram(program, horizon, self.temperature, roles, policy_sees, batched)
         return self
 
     def model(self) -> Any:
@@ -130,7 +128,7 @@ class TrajectoryModel:
 
     def replaced(self, **changes: Any) -> TrajectoryModel:
         """The same tabular model with other settings, e.g. ``model.replaced(temperature=0.5)``."""
-        settings = {
+        settings: dict[str, Any] = {
             "mdp": self.mdp,
             "horizon": self.horizon,
             "temperature": self.temperature,

@@ -10,6 +10,7 @@ import pyro
 import pyro.poutine as poutine
 import torch
 from jaxtyping import Bool, Float
+from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from ppl_control.trajectory.model import TrajectoryModel
@@ -36,9 +37,11 @@ class ProgramRollout:
         values: their values, each [n, …]; None where a branch skipped the site in some run.
         log_p: log-probability in the model, nats, [L, n]; optimality factors included.
         log_q: log-probability in the guide, nats, [L, n]; 0 for what is observed.
+        gain: log p − log q, nats, [L, n]; −KL(q ‖ p) of the site where that has a closed form.
+        closed: whether it has, [L].
+        reward: what the site pays, reward units, [L, n]: r at reward sites, else α · log factor.
         drawn: whether the guide drew the site, [L].
         ordered: program order is the same in all runs, so that later terms may be told from earlier ones.
-        temperature: α, reward units per nat.
     """
 
     names: tuple[str, ...]
@@ -46,16 +49,16 @@ class ProgramRollout:
     values: tuple[Tensor | None, ...]
     log_p: Float[Tensor, "L n"]
     log_q: Float[Tensor, "L n"]
+    gain: Float[Tensor, "L n"]
+    reward: Float[Tensor, "L n"]
     drawn: Bool[Tensor, " L"]
+    closed: Bool[Tensor, " L"]
     ordered: bool
-    temperature: float
 
     def rewards(self) -> Float[Tensor, "R n"]:
-        """α · log factor of every optimality site in program order, reward units: r where r_t was written."""
-        kept = [i for i, role in enumerate(self.roles) if role == "optimality"]
-        if not kept:
-            return self.log_p.new_zeros(1, self.log_p.shape[1])
-        return self.temperature * self.log_p[kept]
+        """Rewards in program order, reward units: of the reward sites, or of the factors where there are none."""
+        paying = "reward" if "reward" in self.roles else "optimality"
+        return self.reward[[i for i, role in enumerate(self.roles) if role == paying]]
 
     def trajectories(self) -> Trajectories:
         """The runs as tensors; the sites must be there in every run."""
@@ -63,9 +66,7 @@ class ProgramRollout:
 
         rewards = self.rewards().T
         actions = self._stack("action")
-        return Trajectories(
-            self._stack("state"), actions, rewards, torch.ones(actions.shape[:2], dtype=torch.bool)
-        )
+        return Trajectories(self._stack("state"), actions, rewards, torch.ones(actions.shape[:2], dtype=torch.bool))
 
     def _stack(self, role: str) -> Tensor:
         n = self.log_p.shape[1]
@@ -83,7 +84,7 @@ def sample_program(model: TrajectoryModel, guide: Callable[[], Any], n: int) -> 
         ValueError: the program cannot be run on batches of values.
     """
     if not model.program.batched:
-        return _join([_run(model, guide, None, 0) for _ in range(n)], model)
+        return _join([_run(model, guide, None, 0) for _ in range(n)])
     try:
         return _run(model, guide, n, plate_depth(model))
     except (RuntimeError, IndexError) as error:
@@ -108,42 +109,51 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
     replayed = poutine.trace(poutine.replay(runner(model.model), trace=believed)).get_trace()
     for trace in (believed, replayed):
         trace.compute_log_prob()
-    names, roles, values, log_p, log_q, drawn = [], [], [], [], [], []
+    names, roles, values, log_p, log_q, gain, reward, drawn, closed = ([] for _ in range(9))
     for name, node in replayed.nodes.items():
-        if node["type"] != "sample" or node["infer"].get("_deterministic") or name == "trajectories":
-            continue
-        if type(node["fn"]).__name__ == "_Subsample":
-            continue
         role = model.program.roles.of(name)
-        unit = name.startswith("O_") and type(node["fn"]).__name__ == "Unit"
+        if node["type"] != "sample" or site_is_subsample(node):
+            continue
+        if (node["infer"] or {}).get("_deterministic") and role != "reward":
+            continue
+        free = not node["is_observed"]
         names.append(name)
-        roles.append("optimality" if unit else role)
+        roles.append(role)
         values.append(node["value"] if n is not None else node["value"][None])
         log_p.append(_total(node["log_prob"], n, depth))
-        free = not node["is_observed"]
+        log_q.append(_total(believed.nodes[name]["log_prob"], n, depth) if free else torch.zeros_like(log_p[-1]))
+        pays = node["value"].expand(node["fn"].batch_shape) if role == "reward" else None
+        reward.append(model.temperature * log_p[-1] if pays is None else _total(pays, n, depth))
         drawn.append(free)
-        log_q.append(_total(believed.nodes[name]["log_prob"], n, depth) if free else log_p[-1] * 0)
+        kl = _kl(believed.nodes[name], node) if free else None
+        closed.append(kl is not None)
+        gain.append(log_p[-1] - log_q[-1] if kl is None else -_total(kl, n, depth))
+    columns = (torch.stack([entry.double() for entry in column]) for column in (log_p, log_q, gain, reward))
     return ProgramRollout(
-        tuple(names),
-        tuple(roles),
-        tuple(values),
-        torch.stack(log_p),
-        torch.stack(log_q),
-        torch.tensor(drawn),
-        True,
-        model.temperature,
+        tuple(names), tuple(roles), tuple(values), *columns, torch.tensor(drawn), torch.tensor(closed), True
     )
 
 
-def _total(log_prob: Tensor, n: int | None, depth: int) -> Tensor:
+def _total(term: Tensor, n: int | None, depth: int) -> Tensor:
     """Sum over the program's own plates: [n]."""
     if n is None:
-        return log_prob.sum().reshape(1)
-    padded = log_prob.reshape((1,) * (depth + 1 - log_prob.ndim) + tuple(log_prob.shape))
+        return term.sum().reshape(1)
+    padded = term.reshape((1,) * (depth + 1 - term.ndim) + tuple(term.shape))
     return padded.sum(tuple(range(-depth, 0))).expand(n) if depth else padded.expand(n)
 
 
-def _join(runs: list[ProgramRollout], model: TrajectoryModel) -> ProgramRollout:
+def _kl(guide_site: Any, model_site: Any) -> Tensor | None:
+    """KL(q ‖ p) of one site, nats; None where torch knows no closed form or a handler scales or masks the site."""
+    for site in (guide_site, model_site):
+        if site["mask"] is not None or not isinstance(site["scale"], float) or site["scale"] != 1.0:
+            return None
+    try:
+        return torch.distributions.kl_divergence(guide_site["fn"], model_site["fn"])
+    except NotImplementedError:
+        return None
+
+
+def _join(runs: list[ProgramRollout]) -> ProgramRollout:
     """One table from runs that may have skipped sites; a skipped site contributes 0."""
     first = {name: (run, i) for run in reversed(runs) for i, name in enumerate(run.names)}
     names = list(dict.fromkeys(name for run in runs for name in run.names))
@@ -168,7 +178,9 @@ def _join(runs: list[ProgramRollout], model: TrajectoryModel) -> ProgramRollout:
         tuple(values(name) for name in names),
         torch.stack([column(name, "log_p") for name in names]),
         torch.stack([column(name, "log_q") for name in names]),
+        torch.stack([column(name, "gain") for name in names]),
+        torch.stack([column(name, "reward") for name in names]),
         torch.stack([first[name][0].drawn[first[name][1]] for name in names]),
+        torch.stack([first[name][0].closed[first[name][1]] for name in names]),
         False,
-        model.temperature,
     )

@@ -47,7 +47,5 @@ def sample_trajectories(model: TrajectoryModel, guide: Any, n: int) -> Trajector
         tables, q = model.tables, guide.tables()
         rollout = sample_rollout(tables, q, n)
         reward = log_terms(tables, q, rollout).reward * model.temperature
-        return Trajectories(
-            rollout.states.T, rollout.actions.T, reward.T, rollout.alive(tables).T
-        )
+        return Trajectories(rollout.states.T, rollout.actions.T, reward.T, rollout.alive(tables).T)
     return sample_program(model, guide, n).trajectories()

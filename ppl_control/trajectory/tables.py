@@ -75,15 +75,16 @@ class Tables:
         matrix.scatter_add_(-1, self.successor, self.outcomes.probability)
         return matrix[..., :num_states].reshape(-1, num_states).contiguous()
 
-    def expect(self, value: Float[Tensor, " S"]) -> Float[Tensor, "S A"]:
+    def expect(self, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A"]:
         """E[value(s') | s, a] in the true dynamics; the silent end is worth 0."""
         if self.dense is not None:
-            return (self.dense @ value).view(self.num_states, self.num_actions)
+            flat = self.dense @ value if value.ndim == 1 else value @ self.dense.T
+            return flat.unflatten(-1, (self.num_states, self.num_actions))
         return (self.outcomes.probability * self.at_successor(value)).sum(-1)
 
-    def at_successor(self, value: Float[Tensor, " S"]) -> Float[Tensor, "S A K"]:
+    def at_successor(self, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A K"]:
         """value(s') of each outcome; 0 at the silent end."""
-        return torch.cat([value, value.new_zeros(1)])[self.successor]
+        return torch.cat([value, value.new_zeros((*value.shape[:-1], 1))], -1)[..., self.successor]
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,10 +103,11 @@ class GuideTables:
 
     def detach(self) -> GuideTables:
         """The same numbers without their graph."""
-        return GuideTables(*(
-            None if table is None else table.detach()
-            for table in (self.policy, self.initial, self.outcomes)
-        ))  # fmt: skip
+        return GuideTables(
+            self.policy.detach(),
+            None if self.initial is None else self.initial.detach(),
+            None if self.outcomes is None else self.outcomes.detach(),
+        )
 
 
 def make_tables(

@@ -34,9 +34,7 @@ class TabularProgram:
         self.tables = tables
         self.horizon = tables.horizon
         self.by_outcome = tables.outcomes.share_successors
-        self.roles = Roles(
-            {"s_*": "state", "outcome_*": "latent", "a_*": "action", "O_*": "optimality"}
-        )
+        self.roles = Roles({"s_*": "state", "outcome_*": "latent", "a_*": "action", "O_*": "optimality"})
         # A Pyro site needs a normalised prior: uniform, with its log-volume given back in the factor.
         self.log_volume = math.log(tables.num_actions) if base_measure else 0.0
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyro
 import pyro.poutine as poutine
 import torch
 from pyro.poutine.messenger import Messenger
+from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from ppl_control.randomness import RandomStream
@@ -28,6 +31,8 @@ class Site:
         name: the site's name.
         role: its role.
         cardinality: number of values 0 … n−1, where finite; None otherwise.
+        event_dim: dimensions of one value: 0 for a scalar.
+        size: number of entries of one value.
         plate_dims: batch dimensions its plates use (negative).
         observed: whether the program fixes the value.
     """
@@ -35,6 +40,8 @@ class Site:
     name: str
     role: str
     cardinality: int | None
+    event_dim: int
+    size: int
     plate_dims: tuple[int, ...]
     observed: bool
 
@@ -65,13 +72,15 @@ class UserProgram:
         batched: bool,
     ) -> None:
         self.function, self.horizon, self.temperature = function, horizon, temperature
-        self.roles = Roles(DEFAULT_ROLES if roles is None else dict(roles))
+        self.roles = Roles(DEFAULT_ROLES if roles is None else {**roles, "O_*": "optimality"})
         self.policy_sees, self.batched = tuple(policy_sees), batched
         self.sites = self._probe()
         self._check(named=roles or {})
 
     def __call__(self) -> Any:
-        """Run the program with the factor exp(r/α) at every reward site."""
+        """Run the program with the factor exp(r/α) at every reward site, unless it brings factors of its own."""
+        if any(site.role == "optimality" for site in self.sites.values()):
+            return self.function()
         with _RewardFactors(self.roles, self.temperature):
             return self.function()
 
@@ -81,16 +90,14 @@ class UserProgram:
             for _ in range(1 if self.batched else PROBES):
                 trace = poutine.trace(self.function).get_trace()
                 for name, node in trace.nodes.items():
-                    if node["type"] == "sample" and type(node["fn"]).__name__ != "_Subsample":
+                    if node["type"] == "sample" and not site_is_subsample(node):
                         sites.setdefault(name, _describe(name, self.roles.of(name), node))
         return sites
 
     def _check(self, named: Mapping[str, str]) -> None:
         for pattern in named:
             if not any(Roles({pattern: "state"}).of(name) == "state" for name in self.sites):
-                raise ValueError(
-                    f"roles[{pattern!r}]: the program has no such site; it has {list(self.sites)}"
-                )
+                raise ValueError(f"roles[{pattern!r}]: the program has no such site; it has {list(self.sites)}")
         actions = [s.name for s in self.sites.values() if s.role == "action" and not s.observed]
         if not actions:
             raise ValueError(f"roles: no site is an action; the program has {list(self.sites)}")
@@ -104,32 +111,38 @@ class UserProgram:
             if seen not in ROLES and seen not in families:
                 raise ValueError(f"policy_sees: {seen!r} is no role and no family of sites {sorted(families)}")
 
-    @property
-    def seen(self) -> dict[str, int | None]:
-        """Families the policy is shown → number of their values (None: not finite)."""
-        found: dict[str, int | None] = {}
+    @cached_property
+    def seen(self) -> tuple[Site, ...]:
+        """What the policy is shown: one site for each visible family, of its largest cardinality."""
+        found: dict[str, Site] = {}
         for site in self.sites.values():
             name = family(site.name)
-            if site.role in ("reward", "optimality") or site.role == "action" and name not in self.policy_sees:
+            named = site.role in self.policy_sees or name in self.policy_sees
+            if not named or site.role in ("reward", "optimality"):
                 continue
-            if site.role in self.policy_sees or name in self.policy_sees:
-                known = found.get(name, site.cardinality)
-                finite = known is not None and site.cardinality is not None
-                found[name] = max(known, site.cardinality) if finite else None  # type: ignore[type-var]
-        return found
+            known = found.get(name, site)
+            larger = site.cardinality is None or (known.cardinality or 0) < site.cardinality
+            found[name] = site if larger and known.cardinality is not None else known
+        return tuple(found.values())
+
+    @property
+    def num_observations(self) -> int | None:
+        """Number of joint values of what the policy is shown; None where it is not finite."""
+        sizes = [site.cardinality for site in self.seen]
+        return None if None in sizes else math.prod(size or 1 for size in sizes)
 
     def observe(self, *values: Tensor) -> Tensor:
-        """One observation of all visible values: a joint index where all are finite, else a vector."""
-        sizes = list(self.seen.values())
-        if not values:
-            return torch.zeros((), dtype=torch.long)
-        if any(size is None for size in sizes):
-            flat = [value if value.ndim else value[None] for value in values]
-            return flat[0] if len(flat) == 1 else torch.stack(torch.broadcast_tensors(*flat), -1)
+        """One observation of all visible values: a joint index [...] where all are finite, else a vector [..., F]."""
+        if self.num_observations is None:
+            parts = [
+                value.reshape(*value.shape[: value.ndim - site.event_dim], site.size)
+                for value, site in zip(values, self.seen, strict=False)
+            ]
+            batch = torch.broadcast_shapes(*(part.shape[:-1] for part in parts))
+            return torch.cat([part.expand(*batch, -1).to(torch.float64) for part in parts], -1)
         index = torch.zeros((), dtype=torch.long)
-        for value, size in zip(values, sizes, strict=False):
-            assert size is not None
-            index = index * size + value.long()
+        for value, site in zip(values, self.seen, strict=False):
+            index = index * (site.cardinality or 1) + value.long()
         return index
 
 
@@ -154,4 +167,6 @@ def _describe(name: str, role: str, node: Any) -> Site:
         if torch.equal(support.long(), torch.arange(len(support))):
             cardinality = len(support)
     dims = tuple(frame.dim for frame in node["cond_indep_stack"] if frame.vectorized)
-    return Site(name, role, cardinality, dims, node["is_observed"])
+    return Site(
+        name, role, cardinality, node["fn"].event_dim, node["fn"].event_shape.numel(), dims, node["is_observed"]
+    )

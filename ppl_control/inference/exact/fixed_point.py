@@ -9,17 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ppl_control.inference.exact.recursions import (
+    chain,
     choice_terms,
     guide_q,
     posterior_backup,
     soft_maximum,
-    variational_backup,
     weighted,
 )
 from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = [
-    "chain",
     "longest_life",
     "posterior_fixed_point",
     "soft_fixed_point",
@@ -31,19 +30,10 @@ ITERATIONS = 10_000  # policy improvements or sweeps before a fixed point is giv
 ROUNDING = 1e-9  # relative residual below which a lack of progress is rounding
 
 
-def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "S S"]:
-    """q(s'|s) over surviving states under a stationary guide; rows sum to less than 1 where it may end."""
-    n = tables.num_states
-    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
-    joint = (guide.policy.exp()[..., None] * dynamics).reshape(n, -1)
-    matrix = joint.new_zeros(n, n + 1)
-    return matrix.scatter_add(1, tables.successor.reshape(n, -1), joint)[:, :n]
-
-
 def _solve(matrix: Tensor, right: Tensor, what: str) -> Tensor:
     solution, info = torch.linalg.solve_ex(torch.eye(len(matrix)).to(matrix) - matrix, right)
     trusted = solution.abs().max() * torch.finfo(matrix.dtype).eps < 1e-4 * right.abs().max()
-    if info.item() or not bool(trusted) and bool(right.any()):  # NaN is not trusted either
+    if info.item() or (not bool(trusted) and bool(right.any())):  # NaN is not trusted either
         raise ValueError(
             f"horizon: {what} has no finite value without one: trajectories may never end; give a horizon "
             "or a discount < 1"
@@ -51,16 +41,14 @@ def _solve(matrix: Tensor, right: Tensor, what: str) -> Tensor:
     return solution
 
 
-def stationary_values(
-    tables: Tables, guide: GuideTables
-) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"]]:
+def stationary_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"]]:
     """ELBO to go V(s) and Q(s, a) of a stationary guide, nats, by one linear solve.
 
     Raises:
         ValueError: trajectories may never end under the guide.
     """
     reward = weighted(guide.policy.exp(), guide_q(tables, guide, tables.initial.new_zeros(tables.num_states)))
-    value = _solve(chain(tables, guide), reward.sum(-1) + choice_terms(tables, guide), "the bound")
+    value = _solve(chain(tables, guide)[:, :-1], reward.sum(-1) + choice_terms(tables, guide), "the bound")
     value = value.masked_fill(tables.terminal, 0.0)
     return value, guide_q(tables, guide, value)
 
@@ -68,7 +56,7 @@ def stationary_values(
 def visits(tables: Tables, guide: GuideTables) -> Float[Tensor, " S"]:
     """Expected number of decisions in each state (discounted where there is a discount)."""
     initial = tables.initial if guide.initial is None else guide.initial.exp()
-    return _solve(chain(tables, guide).T, initial[:-1], "the number of visits")
+    return _solve(chain(tables, guide)[:, :-1].T, initial[:-1], "the number of visits")
 
 
 def longest_life(tables: Tables) -> Float[Tensor, " S"]:
@@ -93,7 +81,7 @@ def longest_life(tables: Tables) -> Float[Tensor, " S"]:
     while True:
         choice = torch.zeros(n, tables.num_actions, dtype=p.dtype)
         choice[torch.arange(n), action] = 1.0
-        life = _solve(chain(tables, GuideTables(choice.log())), alive, "the length of life")
+        life = _solve(chain(tables, GuideTables(choice.log()))[:, :-1], alive, "the length of life")
         ahead = tables.expect(life)
         better = ahead.max(-1).values > ahead[torch.arange(n), action] * (1 + 1e-9) + 1e-9
         if not bool(better.any()):

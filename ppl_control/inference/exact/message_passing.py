@@ -132,9 +132,7 @@ def messages(model: TrajectoryModel) -> Messages:
         transitions[t, :-1].scatter_add_(1, tables.successor.reshape(n, -1), joint.reshape(n, -1))
         transitions[t, -1, -1] = (forward[t, -1] - log_z).exp()
         for action in range(tables.num_actions):
-            by_action[t, action].index_add_(
-                0, tables.successor[:, action].reshape(-1), joint[:, action].reshape(-1)
-            )
+            by_action[t, action].index_add_(0, tables.successor[:, action].reshape(-1), joint[:, action].reshape(-1))
     states = (forward + back - log_z).exp()
     return Messages(forward, back, log_z, states, state_actions, transitions, by_action)
 

@@ -10,8 +10,11 @@ from torch import Tensor
 
 from ppl_control.trajectory.tables import GuideTables, Tables
 
+CHAIN_ENTRIES = 2**24  # largest stack of transition matrices [T, S, S] to hold at once
+
 __all__ = [
     "backward",
+    "chain",
     "choice_terms",
     "elbo",
     "guide_q",
@@ -30,7 +33,7 @@ def posterior_backup(tables: Tables, value: Float[Tensor, "*T S"]) -> Float[Tens
     References:
         Levine (2018), arXiv 1805.00909, eq. 7.
     """
-    return torch.logsumexp(tables.log_p + tables.reward + _successor_value(tables, value), -1)
+    return torch.logsumexp(tables.log_p + tables.reward + tables.at_successor(value), -1)
 
 
 def variational_backup(tables: Tables, value: Float[Tensor, " S"]) -> Float[Tensor, "S A"]:
@@ -42,9 +45,7 @@ def variational_backup(tables: Tables, value: Float[Tensor, " S"]) -> Float[Tens
     return tables.expected_reward + tables.expect(value)
 
 
-def soft_maximum(
-    q: Float[Tensor, "*T S A"], log_prior: Float[Tensor, "*T S A"]
-) -> Float[Tensor, "*T S"]:
+def soft_maximum(q: Float[Tensor, "*T S A"], log_prior: Float[Tensor, "*T S A"]) -> Float[Tensor, "*T S"]:
     """V(s) = log Σ_a π0(a|s) exp Q(s,a); the action axis is reduced."""
     return torch.logsumexp(log_prior + q, -1)
 
@@ -63,7 +64,7 @@ def backward(
 
 
 def weighted(weight: Tensor, value: Tensor) -> Tensor:
-    """weight · value, and 0 where the weight is 0, whatever the value."""
+    """Weight · value, and 0 where the weight is 0, whatever the value."""
     return torch.where(weight > 0, weight * torch.where(weight > 0, value, 0.0), 0.0)
 
 
@@ -72,35 +73,42 @@ def choice_terms(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S"]:
     return weighted(guide.policy.exp(), tables.log_prior - guide.policy).sum(-1)
 
 
-def guide_q(
-    tables: Tables, guide: GuideTables, value: Float[Tensor, "*T S"]
-) -> Float[Tensor, "*T S A"]:
+def guide_q(tables: Tables, guide: GuideTables, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A"]:
     """Q(s,a) = E_q[r + V(s') − log q(outcome|s,a)/p(outcome|s,a)]; the KL is 0 under the model's dynamics."""
-    gain = tables.reward + _successor_value(tables, value)
     if guide.outcomes is None:
-        return weighted(tables.outcomes.probability, gain).sum(-1)
+        return variational_backup(tables, value)
+    gain = tables.reward + tables.at_successor(value)
     return weighted(guide.outcomes.exp(), gain + tables.log_p - guide.outcomes).sum(-1)
 
 
-def guide_values(
-    tables: Tables, guide: GuideTables
-) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
+def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S S+1"]:
+    """q(s_{t+1} = s' | s_t = s), index order [t, s, s']; the last column is the silent end."""
+    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    joint = (guide.policy.exp()[..., None] * dynamics).flatten(-2)
+    index = tables.successor.flatten(1).expand(joint.shape)
+    matrix = joint.new_zeros(*joint.shape[:-1], tables.num_states + 1)
+    return matrix.scatter_add_(-1, index, joint)
+
+
+def guide_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
     """ELBO to go under a guide.  V_t(s) = E_q Σ_{t'≥t} [r + log π0 − log q(a) + log p − log q(outcome)]"""
     assert tables.horizon is not None
-    policy, choice = guide.policy.exp(), choice_terms(tables, guide)
+    policy, nothing = guide.policy.exp(), tables.initial.new_zeros(tables.num_states)
+    gain = (policy * guide_q(tables, guide, nothing)).sum(-1) + choice_terms(tables, guide)
     value = tables.initial.new_zeros(tables.horizon + 1, tables.num_states)
-    q = value.new_empty(tables.horizon, tables.num_states, tables.num_actions)
-    if guide.outcomes is None:
+    rows, gains = value.unbind(0), gain.unbind(0)
+    if tables.horizon * tables.num_states**2 <= CHAIN_ENTRIES:
+        matrices = chain(tables, guide)[..., :-1].unbind(0)
         for t in range(tables.horizon - 1, -1, -1):
-            torch.add(tables.expected_reward, tables.expect(value[t + 1]), out=q[t])
-            torch.add((policy[t] * q[t]).sum(-1), choice[t], out=value[t])
+            torch.addmv(gains[t], matrices[t], rows[t + 1], out=rows[t])
     else:
-        dynamics = guide.outcomes.exp()
-        gain = weighted(dynamics, tables.reward + tables.log_p - guide.outcomes).sum(-1)
         for t in range(tables.horizon - 1, -1, -1):
-            torch.add(gain[t], (dynamics[t] * tables.at_successor(value[t + 1])).sum(-1), out=q[t])
-            torch.add((policy[t] * q[t]).sum(-1), choice[t], out=value[t])
-    return value.masked_fill(tables.terminal, 0.0), q
+            joint = policy[t, ..., None] * (
+                tables.outcomes.probability if guide.outcomes is None else guide.outcomes[t].exp()
+            )
+            torch.add(gains[t], (joint * tables.at_successor(rows[t + 1])).sum((-2, -1)), out=rows[t])
+    value = value.masked_fill(tables.terminal, 0.0)
+    return value, guide_q(tables, guide, value[1:])
 
 
 def elbo(tables: Tables, guide: GuideTables, value: Float[Tensor, " S"]) -> Tensor:
@@ -117,18 +125,8 @@ def occupancies(tables: Tables, guide: GuideTables) -> Float[Tensor, "T+1 S+1"]:
     initial = tables.initial if guide.initial is None else guide.initial.exp()
     occupancy = initial.new_zeros(tables.horizon + 1, tables.num_states + 1)
     occupancy[0] = initial
-    policy, index = guide.policy.exp(), tables.successor.reshape(-1)
-    joint = policy[..., None] * (
-        tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
-    )
     for t in range(tables.horizon):
-        flow = occupancy[t, :-1, None, None] * joint[t]
-        occupancy[t + 1].index_add_(0, index, flow.reshape(-1))
+        step = GuideTables(guide.policy[t], None, None if guide.outcomes is None else guide.outcomes[t])
+        torch.mv(chain(tables, step).T, occupancy[t, :-1], out=occupancy[t + 1])
         occupancy[t + 1, -1] += occupancy[t, -1]
     return occupancy
-
-
-def _successor_value(tables: Tables, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A K"]:
-    """V(s') of each outcome for one time or a batch of times; the silent end is worth 0."""
-    padded = torch.cat([value, value.new_zeros((*value.shape[:-1], 1))], -1)
-    return padded[..., tables.successor]

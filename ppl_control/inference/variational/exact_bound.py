@@ -15,6 +15,7 @@ from ppl_control.inference.exact.recursions import (
     posterior_backup,
     weighted,
 )
+from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = ["elbo_and_loss", "natural_step", "values"]
@@ -42,10 +43,7 @@ def elbo_and_loss(guide: TabularGuide) -> tuple[Tensor, Tensor]:
         value, action_value = values(tables, fixed)
         first, ahead = _first_and_ahead(tables, value)
         bound = elbo(tables, fixed, first)
-        if tables.horizon is None:
-            here = visits(tables, fixed)
-        else:
-            here = occupancies(tables, fixed)[:-1, :-1]
+        here = visits(tables, fixed) if tables.horizon is None else occupancies(tables, fixed)[:-1, :-1]
     choice = weighted(q.policy.exp(), action_value + tables.log_prior - q.policy).sum(-1)
     gain = (here * choice).sum()
     if q.outcomes is not None:
@@ -73,7 +71,8 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
     first, ahead = _first_and_ahead(tables, value)
     bound = elbo(tables, q, first)
     if q.outcomes is not None:
-        assert guide.outcome_logits is not None and guide.initial_logits is not None
+        assert guide.outcome_logits is not None
+        assert guide.initial_logits is not None
         padded = torch.cat([ahead, ahead.new_zeros((*ahead.shape[:-1], 1))], -1)
         target = tables.log_p + tables.reward + padded[..., tables.successor]
         guide.outcome_logits.copy_(_towards(q.outcomes, target, rate))
@@ -81,6 +80,7 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
             _towards(q.initial, tables.initial.log() + torch.cat([first, first.new_zeros(1)]), rate)
         )
         action_value = posterior_backup(tables, ahead)
+    assert isinstance(guide.policy, TabularPolicy)
     guide.policy.logits.copy_(_towards(q.policy, tables.log_prior + action_value, rate))
     return bound
 
@@ -88,6 +88,4 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
 def _towards(log_q: Tensor | None, target: Tensor, rate: float) -> Tensor:
     assert log_q is not None
     target = torch.log_softmax(target, -1)
-    return target if rate == 1.0 else torch.where(
-        target > -torch.inf, (1 - rate) * log_q + rate * target, target
-    )
+    return target if rate == 1.0 else torch.where(target > -torch.inf, (1 - rate) * log_q + rate * target, target)

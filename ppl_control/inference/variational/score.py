@@ -8,17 +8,15 @@ from torch import Tensor, nn
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.exact.recursions import choice_terms, weighted
 from ppl_control.trajectory.model import TrajectoryModel
-from ppl_control.trajectory.program_rollout import ProgramRollout, sample_program
+from ppl_control.trajectory.program_rollout import sample_program
 from ppl_control.trajectory.rollout import Places, sample_rollout
 
-__all__ = ["program_loss", "program_terms", "tabular_loss"]
+__all__ = ["program_loss", "tabular_loss"]
 
 BASELINE_RATE = 0.3  # weight of the newest batch in the learned soft value
 
 
-def tabular_loss(
-    guide: TabularGuide, n: int, baseline: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
+def tabular_loss(guide: TabularGuide, n: int, baseline: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
     """One batch of a tabular model.
 
     Args:
@@ -65,19 +63,14 @@ def tabular_loss(
     return elbo, -gain, baseline + BASELINE_RATE * error.view_as(baseline)
 
 
-def program_terms(rollout: ProgramRollout) -> Tensor:
-    """Log p − log q of each site, [L, n], nats."""
-    return rollout.log_p - rollout.log_q
-
-
 def program_loss(model: TrajectoryModel, guide: nn.Module, n: int) -> tuple[Tensor, Tensor]:
     """The same for a program: ELBO of each run [n], nats, and the loss; the baseline is the other runs' mean."""
     rollout = sample_program(model, guide, n)
     with torch.no_grad():
-        terms = program_terms(rollout)
-        total = terms.sum(0)
-        to_go = terms.flip(0).cumsum(0).flip(0) if rollout.ordered else total.expand_as(terms)
+        total = rollout.gain.sum(0)
+        to_go = rollout.gain.flip(0).cumsum(0).flip(0) if rollout.ordered else total.expand_as(rollout.gain)
         others = (to_go.sum(1, keepdim=True) - to_go) / max(n - 1, 1)
         advantage = to_go - (others if n > 1 else 0.0)
-    drawn = rollout.drawn[:, None]
-    return total, -(torch.where(drawn, rollout.log_q * advantage, 0.0)).sum() / n
+    drawn, closed = rollout.drawn[:, None], rollout.closed[:, None]
+    gain = torch.where(drawn, rollout.log_q * advantage, 0.0) + torch.where(closed, rollout.gain, 0.0)
+    return total, -gain.sum() / n

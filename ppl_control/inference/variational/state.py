@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ppl_control.guides.bound import BoundGuide
 from ppl_control.randomness import RandomStream
 
 __all__ = ["SVIState"]
@@ -27,7 +28,7 @@ class SVIState:
         history: quantity → one number a step.
     """
 
-    guide: nn.Module
+    guide: BoundGuide
     optimizer: torch.optim.Optimizer | None
     stream: RandomStream
     baseline: Tensor | None = None

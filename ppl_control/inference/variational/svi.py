@@ -8,8 +8,9 @@ from typing import Literal
 
 import torch
 from pyro.infer import Trace_ELBO
-from torch import Tensor, nn
+from torch import Tensor
 
+from ppl_control.guides.bound import BoundGuide
 from ppl_control.guides.fixed_dynamics import FixedDynamics
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.guides.unconstrained import Unconstrained
@@ -24,7 +25,8 @@ from ppl_control.trajectory.program_rollout import plate_depth
 
 __all__ = ["SVI"]
 
-FINAL_SAMPLES = 4096  # runs of a program that its final bound is estimated from
+FINAL_RUNS = 16384  # runs of a program on batches that its final bound is estimated from
+FINAL_SINGLE_RUNS = 512  # the same for programs that run one trajectory at a time
 CONVERGED = 1e-12  # relative gain of the bound below which the natural gradient has arrived
 
 
@@ -90,7 +92,7 @@ class SVI:
     def _estimator(self, model: TrajectoryModel) -> str:
         return self.estimator or ("enumerate" if model.is_tabular else "score")
 
-    def _natural(self, model: TrajectoryModel, guide: nn.Module) -> bool:
+    def _natural(self, model: TrajectoryModel, guide: BoundGuide) -> bool:
         policy = guide.policy
         fits = isinstance(policy, TabularPolicy) and policy.horizon == model.horizon
         fits = fits and model.is_tabular and self._estimator(model) == "enumerate"
@@ -105,8 +107,10 @@ class SVI:
             tabular = isinstance(guide.policy, TabularPolicy)
             rate = self.learning_rate or ((0.3 if exact else 0.1) if tabular else 0.01)
             parameters = [p for p in guide.parameters() if p.requires_grad]
-            # An exact gradient shrinks by orders of magnitude as the policy hardens: forget old squares soon.
-            optimizer = torch.optim.Adam(parameters, lr=rate, betas=(0.9, 0.9 if exact else 0.99))
+            # An exact gradient shrinks by orders of magnitude as the policy hardens: old squares are forgotten
+            # soon. A sampled one is mostly noise where a table is hardly ever visited: eps keeps that small.
+            betas, eps = ((0.9, 0.9), 1e-8) if exact else ((0.9, 0.99), 1e-2 if tabular else 1e-8)
+            optimizer = torch.optim.Adam(parameters, lr=rate, betas=betas, eps=eps)
             for group in optimizer.param_groups:
                 group["initial_lr"] = rate
         return SVIState(guide, optimizer, RandomStream(seed))
@@ -165,7 +169,8 @@ class SVI:
             soft_value, soft_q = value * alpha, action_value * alpha
         else:
             with state.stream:
-                totals, _ = score.program_loss(model, guide, max(FINAL_SAMPLES, self.particles))
+                runs = FINAL_RUNS if model.program.batched else FINAL_SINGLE_RUNS
+                totals, _ = score.program_loss(model, guide, max(runs, self.particles))
             bound, stderr = float(totals.mean()), float(totals.std() / len(totals) ** 0.5)
             soft_value = soft_q = None
         return Solution(
