@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Named in the same command as the package, so that pip settles torch first and picks a CPU build where it is offered one.
 TORCH := torch==2.13.0
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt $(TORCH)
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(TORCH)
 
 # One thread a process: the tests run in $(WORKERS) processes, and small tensors gain nothing from more.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
@@ -36,7 +36,7 @@ test-all: lint ## Lint, then every test
 	$(PYTEST) -n $(WORKERS)
 
 bench: $(VENV)/.installed-test ## Time the methods
-	$(PYTEST) tests/benchmarks --benchmark-only
+	$(PYTEST) tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds -s
 
 notebooks: $(VENV)/.installed-test ## Run the notebooks and save their outputs
 	$(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
@@ -58,9 +58,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'installing into $(VENV), a minute or two the first time …'
 	$(INSTALL) -e .
 	@touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'installing into $(VENV), a minute or two the first time …'
 	$(INSTALL) -e '.[test]'
 	@touch $(VENV)/.installed $@

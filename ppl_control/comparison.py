@@ -100,7 +100,7 @@ class Comparison:
 
     def summary(self) -> pd.DataFrame:
         """The table without its standard errors."""
-        return self.table[list(SUMMARY)]
+        return self.table.loc[:, list(SUMMARY)]
 
     def _repr_html_(self) -> str:
         return self.summary().to_html(index=False, float_format=lambda x: f"{x:.4g}", na_rep="", border=0)

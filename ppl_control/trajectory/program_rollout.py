@@ -109,29 +109,57 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
     replayed = poutine.trace(poutine.replay(runner(model.model), trace=believed)).get_trace()
     for trace in (believed, replayed):
         trace.compute_log_prob()
-    names, roles, values, log_p, log_q, gain, reward, drawn, closed = ([] for _ in range(9))
-    for name, node in replayed.nodes.items():
-        role = model.program.roles.of(name)
-        if node["type"] != "sample" or site_is_subsample(node):
-            continue
-        if (node["infer"] or {}).get("_deterministic") and role != "reward":
-            continue
-        free = not node["is_observed"]
-        names.append(name)
-        roles.append(role)
-        values.append(node["value"] if n is not None else node["value"][None])
-        log_p.append(_total(node["log_prob"], n, depth))
-        log_q.append(_total(believed.nodes[name]["log_prob"], n, depth) if free else torch.zeros_like(log_p[-1]))
-        pays = node["value"].expand(node["fn"].batch_shape) if role == "reward" else None
-        reward.append(model.temperature * log_p[-1] if pays is None else _total(pays, n, depth))
-        drawn.append(free)
-        kl = _kl(believed.nodes[name], node) if free else None
-        closed.append(kl is not None)
-        gain.append(log_p[-1] - log_q[-1] if kl is None else -_total(kl, n, depth))
-    columns = (torch.stack([entry.double() for entry in column]) for column in (log_p, log_q, gain, reward))
+    rows = [
+        _row(model, name, node, believed.nodes.get(name), n, depth)
+        for name, node in replayed.nodes.items()
+        if _counts(model, name, node)
+    ]
     return ProgramRollout(
-        tuple(names), tuple(roles), tuple(values), *columns, torch.tensor(drawn), torch.tensor(closed), True
+        names=tuple(row.name for row in rows),
+        roles=tuple(row.role for row in rows),
+        values=tuple(row.value for row in rows),
+        log_p=torch.stack([row.log_p for row in rows]).double(),
+        log_q=torch.stack([row.log_q for row in rows]).double(),
+        gain=torch.stack([row.gain for row in rows]).double(),
+        reward=torch.stack([row.reward for row in rows]).double(),
+        drawn=torch.tensor([row.drawn for row in rows]),
+        closed=torch.tensor([row.closed for row in rows]),
+        ordered=True,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Row:
+    """One site of a ``ProgramRollout``."""
+
+    name: str
+    role: str
+    value: Tensor
+    log_p: Tensor
+    log_q: Tensor
+    gain: Tensor
+    reward: Tensor
+    drawn: bool
+    closed: bool
+
+
+def _counts(model: TrajectoryModel, name: str, node: Any) -> bool:
+    if node["type"] != "sample" or site_is_subsample(node):
+        return False
+    return not node["infer"].get("_deterministic") or model.program.roles.of(name) == "reward"
+
+
+def _row(model: TrajectoryModel, name: str, node: Any, guide_node: Any, n: int | None, depth: int) -> _Row:
+    role, drawn = model.program.roles.of(name), not node["is_observed"]
+    log_p = _total(node["log_prob"], n, depth)
+    log_q = _total(guide_node["log_prob"], n, depth) if drawn else torch.zeros_like(log_p)
+    kl = _kl(guide_node, node) if drawn else None
+    gain = log_p - log_q if kl is None else -_total(kl, n, depth)
+    reward = model.temperature * log_p
+    if role == "reward":
+        reward = _total(node["value"].expand(node["fn"].batch_shape), n, depth)
+    value = node["value"] if n is not None else node["value"][None]
+    return _Row(name, role, value, log_p, log_q, gain, reward, drawn, kl is not None)
 
 
 def _total(term: Tensor, n: int | None, depth: int) -> Tensor:
@@ -155,15 +183,18 @@ def _kl(guide_site: Any, model_site: Any) -> Tensor | None:
 
 def _join(runs: list[ProgramRollout]) -> ProgramRollout:
     """One table from runs that may have skipped sites; a skipped site contributes 0."""
-    first = {name: (run, i) for run in reversed(runs) for i, name in enumerate(run.names)}
-    names = list(dict.fromkeys(name for run in runs for name in run.names))
     index = [{name: i for i, name in enumerate(run.names)} for run in runs]
+    names = list(dict.fromkeys(name for run in runs for name in run.names))
+    seen = {name: (run, where[name]) for run, where in zip(runs, index, strict=True) for name in where}
 
-    def column(name: str, table: str) -> Tensor:
+    def table(column: str) -> Tensor:
         zero = runs[0].log_p.new_zeros(1)
-        return torch.cat([
-            getattr(run, table)[where[name]] if name in where else zero
-            for run, where in zip(runs, index, strict=True)
+        return torch.stack([
+            torch.cat([
+                getattr(run, column)[where[name]] if name in where else zero
+                for run, where in zip(runs, index, strict=True)
+            ])
+            for name in names
         ])  # fmt: skip
 
     def values(name: str) -> Tensor | None:
@@ -173,14 +204,14 @@ def _join(runs: list[ProgramRollout]) -> ProgramRollout:
         return torch.cat([value for value in found if value is not None])
 
     return ProgramRollout(
-        tuple(names),
-        tuple(first[name][0].roles[first[name][1]] for name in names),
-        tuple(values(name) for name in names),
-        torch.stack([column(name, "log_p") for name in names]),
-        torch.stack([column(name, "log_q") for name in names]),
-        torch.stack([column(name, "gain") for name in names]),
-        torch.stack([column(name, "reward") for name in names]),
-        torch.stack([first[name][0].drawn[first[name][1]] for name in names]),
-        torch.stack([first[name][0].closed[first[name][1]] for name in names]),
-        False,
+        names=tuple(names),
+        roles=tuple(seen[name][0].roles[seen[name][1]] for name in names),
+        values=tuple(values(name) for name in names),
+        log_p=table("log_p"),
+        log_q=table("log_q"),
+        gain=table("gain"),
+        reward=table("reward"),
+        drawn=torch.stack([seen[name][0].drawn[seen[name][1]] for name in names]),
+        closed=torch.stack([seen[name][0].closed[seen[name][1]] for name in names]),
+        ordered=False,
     )

@@ -97,18 +97,27 @@ def guide_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, "T+1
     gain = (policy * guide_q(tables, guide, nothing)).sum(-1) + choice_terms(tables, guide)
     value = tables.initial.new_zeros(tables.horizon + 1, tables.num_states)
     rows, gains = value.unbind(0), gain.unbind(0)
-    if tables.horizon * tables.num_states**2 <= CHAIN_ENTRIES:
+    if _fits(tables):
         matrices = chain(tables, guide)[..., :-1].unbind(0)
         for t in range(tables.horizon - 1, -1, -1):
             torch.addmv(gains[t], matrices[t], rows[t + 1], out=rows[t])
     else:
         for t in range(tables.horizon - 1, -1, -1):
-            joint = policy[t, ..., None] * (
-                tables.outcomes.probability if guide.outcomes is None else guide.outcomes[t].exp()
-            )
-            torch.add(gains[t], (joint * tables.at_successor(rows[t + 1])).sum((-2, -1)), out=rows[t])
+            ahead = (_joint(tables, guide, t) * tables.at_successor(rows[t + 1])).sum((-2, -1))
+            torch.add(gains[t], ahead, out=rows[t])
     value = value.masked_fill(tables.terminal, 0.0)
     return value, guide_q(tables, guide, value[1:])
+
+
+def _fits(tables: Tables) -> bool:
+    """Whether all transition matrices [T, S, S] may be held at once; else outcomes are looked up step by step."""
+    return (tables.horizon or 1) * tables.num_states**2 <= CHAIN_ENTRIES
+
+
+def _joint(tables: Tables, guide: GuideTables, t: int) -> Float[Tensor, "S A K"]:
+    """q(a_t, outcome_t | s_t)"""
+    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes[t].exp()
+    return guide.policy[t, ..., None].exp() * dynamics
 
 
 def elbo(tables: Tables, guide: GuideTables, value: Float[Tensor, " S"]) -> Tensor:
@@ -125,8 +134,14 @@ def occupancies(tables: Tables, guide: GuideTables) -> Float[Tensor, "T+1 S+1"]:
     initial = tables.initial if guide.initial is None else guide.initial.exp()
     occupancy = initial.new_zeros(tables.horizon + 1, tables.num_states + 1)
     occupancy[0] = initial
-    for t in range(tables.horizon):
-        step = GuideTables(guide.policy[t], None, None if guide.outcomes is None else guide.outcomes[t])
-        torch.mv(chain(tables, step).T, occupancy[t, :-1], out=occupancy[t + 1])
-        occupancy[t + 1, -1] += occupancy[t, -1]
+    rows = occupancy.unbind(0)
+    if _fits(tables):
+        for t, matrix in enumerate(chain(tables, guide).mT.unbind(0)):
+            torch.mv(matrix, rows[t][:-1], out=rows[t + 1])
+    else:
+        index = tables.successor.reshape(-1)
+        for t in range(tables.horizon):
+            flow = rows[t][:-1, None, None] * _joint(tables, guide, t)
+            rows[t + 1].index_add_(0, index, flow.reshape(-1))
+    occupancy[:, -1] = occupancy[:, -1].cumsum(0)
     return occupancy
