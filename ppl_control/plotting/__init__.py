@@ -1,5 +1,8 @@
-"""Pictures."""
+"""Pictures; matplotlib is imported when one is asked for."""
 
+from ppl_control.plotting.graph import plot_graph
+from ppl_control.plotting.grid import plot_beliefs
+from ppl_control.plotting.history import plot_history
+from ppl_control.plotting.honesty import plot_honesty
 
-def plot_graph():
-    pass
+__all__ = ["plot_beliefs", "plot_graph", "plot_history", "plot_honesty"]

@@ -1,0 +1,55 @@
+"""Handlers under which a program shows its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyro.poutine.messenger import Messenger
+
+from ppl_control.trajectory.model import TrajectoryModel
+
+__all__ = ["Detached", "FirstDecisions"]
+
+
+class Detached(Messenger):
+    """Gradients reach a site through its distribution only, not through the values before it."""
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        msg["value"] = msg["value"].detach()
+
+
+class _Enough(Exception):
+    pass
+
+
+class FirstDecisions(Messenger):
+    """End a run before the decision after the first ``steps`` of them."""
+
+    def __init__(self, model: TrajectoryModel, steps: int) -> None:
+        super().__init__()
+        self.roles, self.steps = model.program.roles, steps
+        self.seen, self.stopped = 0, False
+
+    def of(self, run: Callable[[], Any]) -> Callable[[], None]:
+        """The shortened program."""
+
+        def shortened() -> None:
+            with self._caught(), self:
+                run()
+
+        return shortened
+
+    @contextmanager
+    def _caught(self) -> Iterator[None]:
+        try:
+            yield
+        except _Enough:
+            self.stopped = True
+
+    def _pyro_sample(self, msg: Any) -> None:
+        if self.roles.of(msg["name"]) == "action":
+            if self.seen == self.steps:
+                raise _Enough
+            self.seen += 1
