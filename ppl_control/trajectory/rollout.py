@@ -60,37 +60,47 @@ class Terms:
 def sample_rollout(tables: Tables, guide: GuideTables, n: int) -> Rollout:
     """Draw n trajectories from a guide, from torch's current random stream.
 
-    Action and outcome are drawn together by inverting their joint distribution function: one uniform number
-    and two look-ups a step. Without a horizon the rollout ends when every trajectory has.
+    Action and outcome are drawn together by inverting their joint distribution function. The functions of all
+    states stand in one sorted row, that of state s on [s, s+1], so that a step is one search for s + u.
+    Without a horizon the rollout ends when every trajectory has.
     """
-    width = tables.outcomes.probability.shape[-1]
+    end, width = tables.num_states, tables.outcomes.probability.shape[-1]
+    choices = tables.num_actions * width
+    cdf = _joint_cdf(tables, guide)
+    successor = torch.cat([tables.successor.reshape(-1), tables.successor.new_full((choices,), end)])
+    initial = tables.initial if guide.initial is None else guide.initial.exp()
+    state = torch.searchsorted(initial.double().cumsum(0) / initial.sum(), _uniform(tables, n), right=True)
+    states, chosen = [state], []
+    if tables.horizon is None:
+        while bool((state < end).any()):
+            chosen.append(torch.searchsorted(cdf, state + _uniform(tables, n), right=True))
+            state = successor[chosen[-1]]
+            states.append(state)
+    else:
+        uniform = _uniform(tables, tables.horizon, n)
+        for row, u in zip(cdf.unbind(0), uniform.unbind(0), strict=True):
+            chosen.append(torch.searchsorted(row, state + u, right=True))
+            state = successor.index_select(0, chosen[-1])
+            states.append(state)
+    choice = torch.stack(chosen) % choices
+    return Rollout(torch.stack(states), choice // width, choice % width)
+
+
+def _joint_cdf(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S+1_AK"]:
     dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
-    joint = (guide.policy.exp()[..., None] * dynamics).flatten(-2)
+    joint = (guide.policy.exp()[..., None] * dynamics).flatten(-2).double()
     silent = torch.zeros_like(joint[..., :1, :])
     silent[..., 0] = 1.0
     cdf = torch.cat([joint, silent], -2).cumsum(-1)
-    cdf /= cdf[..., -1:].clone()  # the last entry is exactly 1, and so above every uniform number
-    ends = torch.full((1, joint.shape[-1]), tables.num_states, device=joint.device)
-    successor = torch.cat([tables.successor.flatten(1), ends]).reshape(-1)
-    initial = tables.initial if guide.initial is None else guide.initial.exp()
-    start = initial.cumsum(0) / initial.sum()
-    state = torch.searchsorted(start, torch.rand(n).to(initial), right=True)
-    states, choices = [state], []
-    horizon = tables.horizon
-    uniform = initial.new_empty(0) if horizon is None else torch.rand(horizon, n, 1).to(initial)
-    while len(choices) < horizon if horizon is not None else bool((state < tables.num_states).any()):
-        t = len(choices)
-        rows, u = (cdf, torch.rand(n, 1).to(initial)) if horizon is None else (cdf[t], uniform[t])
-        choice = _invert(rows[state], u)
-        state = successor[state * cdf.shape[-1] + choice]
-        choices.append(choice)
-        states.append(state)
-    chosen = torch.stack(choices)
-    return Rollout(torch.stack(states), chosen // width, chosen % width)
+    cdf /= cdf[..., -1:].clone()  # the last entry is exactly 1, above every uniform number
+    cdf += torch.arange(tables.num_states + 1, device=cdf.device)[:, None]
+    return cdf.flatten(-2)
 
 
-def _invert(cdf: Tensor, uniform: Tensor) -> Tensor:
-    return torch.searchsorted(cdf, uniform, right=True).squeeze(-1)
+def _uniform(tables: Tables, *shape: int) -> Tensor:
+    """Numbers in [0, 1), so far below 1 that s + u does not round up to s + 1."""
+    below = 1 - 2 * (tables.num_states + 1) * torch.finfo(torch.float64).eps
+    return torch.rand(shape, dtype=torch.float64, device=tables.initial.device) * below
 
 
 class Places:
@@ -115,7 +125,8 @@ class Places:
     def _take(self, table: Tensor, index: Tensor, timed: int) -> Tensor:
         if self._offset is not None and table.ndim < timed:  # the same table at every time
             index = index - self._offset * math.prod(table.shape)
-        return torch.where(self.alive, table.reshape(-1)[index], 0.0)
+        found = table.reshape(-1).gather(0, index.reshape(-1)).view_as(index)
+        return torch.where(self.alive, found, 0.0)
 
     def at_state(self, table: Float[Tensor, "*T S"]) -> Float[Tensor, "T n"]:
         """table[t, s_t], or table[s_t]."""
