@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -27,7 +28,7 @@ class Evaluation:
 
     Attributes:
         believed_return: E_q[Σ γᵗ r] under the guide, in the model it was fitted to.
-        executed_return: E[Σ γᵗ r] of its policy in the model given to ``evaluate``.
+        executed_return: E[Σ γᵗ r] of its policy in the model given to ``evaluate``; NaN without a policy.
         episode_return: E[Σ r] of its policy to termination or horizon, without the discount; NaN where that
             does not end.
         entropy: E[Σ γᵗ H(q(a_t|s_t))] of the executed policy, nats.
@@ -94,8 +95,12 @@ def evaluate(
             believed = _exact(fitted, solution.guide.tables())
         else:
             believed = _simulated(solution.model, solution.guide, episodes)
-        policy = Deterministic(solution.policy) if deterministic else solution.policy
-        if not model.is_tabular:
+        policy = solution.policy
+        if policy is not None and deterministic:
+            policy = Deterministic(policy)
+        if policy is None:
+            executed = whole = _Walk(math.nan, math.nan, math.nan, None)
+        elif not model.is_tabular:
             executed = _simulated(model, ProgramGuide(model, policy, learn_dynamics=False), episodes)
             whole = executed
         else:
@@ -126,7 +131,7 @@ def _execute_whole(model: TrajectoryModel, policy: nn.Module) -> _Walk:
     except ValueError:
         if model.horizon is not None:
             raise
-        return _Walk(float("nan"), 0.0, float("nan"), None)  # this policy may never end an episode
+        return _Walk(math.nan, 0.0, math.nan, None)  # this policy may never end an episode
 
 
 def _exact(tables: Tables, guide: GuideTables) -> _Walk:

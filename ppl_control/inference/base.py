@@ -39,7 +39,7 @@ class Solution:
     Attributes:
         model: the model it was fitted to.
         method: the method's settings.
-        policy: q(a|s,t).
+        policy: q(a|s,t); None for a guide of your own without one.
         guide: q(τ), with ``initial``, ``transition`` (tabular models) and ``policy``; calling it runs it in Pyro.
         log_evidence_bound: nats; log Z itself for exact posteriors, else a lower bound (ELBO).
         log_evidence_bound_stderr: its standard error; 0 where it was computed without sampling.
@@ -53,7 +53,7 @@ class Solution:
 
     model: TrajectoryModel
     method: Any
-    policy: nn.Module
+    policy: nn.Module | None
     guide: BoundGuide
     log_evidence_bound: float
     exact: bool

@@ -10,6 +10,7 @@ from torch import nn
 
 from ppl_control.files import whole_file
 from ppl_control.guides.bound import BoundGuide
+from ppl_control.guides.custom import CustomGuide
 from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
@@ -27,9 +28,11 @@ def save(solution: Solution, path: str | Path) -> None:
     """Write a solution; the model is not written, only its description.
 
     Raises:
-        ValueError: a policy that is not one of ``ppl_control.policies``.
+        ValueError: a guide of your own, or a policy that is not one of ``ppl_control.policies``.
     """
     guide = solution.guide
+    if isinstance(guide, CustomGuide):
+        raise ValueError("guide: a guide of your own cannot be saved; save its state_dict() yourself")
     kept: dict[str, Any] = {
         "format": FORMAT,
         "model": repr(solution.model),

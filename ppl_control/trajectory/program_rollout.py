@@ -152,14 +152,20 @@ def _counts(model: TrajectoryModel, name: str, node: Any) -> bool:
 def _row(model: TrajectoryModel, name: str, node: Any, guide_node: Any, n: int | None, depth: int) -> _Row:
     role, drawn = model.program.roles.of(name), not node["is_observed"]
     log_p = _total(node["log_prob"], n, depth)
-    log_q = _total(guide_node["log_prob"], n, depth) if drawn else torch.zeros_like(log_p)
-    kl = _kl(guide_node, node) if drawn else None
+    kept = drawn and guide_node is None  # a site the guide leaves out is the model's own: its terms cancel
+    if not drawn:
+        log_q = torch.zeros_like(log_p)
+    else:
+        log_q = log_p if kept else _total(guide_node["log_prob"], n, depth)
+    kl = _kl(guide_node, node) if drawn and not kept else None
     gain = log_p - log_q if kl is None else -_total(kl, n, depth)
     reward = model.temperature * log_p
+    if "reward" in node["infer"]:
+        reward = _total(node["infer"]["reward"], n, depth)
     if role == "reward":
         reward = _total(node["value"].expand(node["fn"].batch_shape), n, depth)
     value = node["value"] if n is not None else node["value"][None]
-    return _Row(name, role, value, log_p, log_q, gain, reward, drawn, kl is not None)
+    return _Row(name, role, value, log_p, log_q, gain, reward, drawn and not kept, kl is not None)
 
 
 def _total(term: Tensor, n: int | None, depth: int) -> Tensor:

@@ -43,7 +43,7 @@ def sample_trajectories(model: TrajectoryModel, guide: Any, n: int) -> Trajector
     """Draw n trajectories from a bound guide, from torch's current random stream."""
     if isinstance(n, bool) or n < 1:
         raise ValueError(f"n: expected at least 1 trajectory, got {n!r}")
-    if model.is_tabular:
+    if hasattr(guide, "tables"):
         tables, q = model.tables, guide.tables()
         rollout = sample_rollout(tables, q, n)
         reward = log_terms(tables, q, rollout).reward * model.temperature

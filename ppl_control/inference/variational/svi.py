@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pyro.infer import Trace_ELBO
 from torch import Tensor
 
 from ppl_control.guides.bound import BoundGuide
+from ppl_control.guides.custom import Custom
 from ppl_control.guides.fixed_dynamics import FixedDynamics
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.guides.unconstrained import Unconstrained
@@ -35,7 +37,8 @@ class SVI:
     """Maximise the ELBO of a guide.
 
     Args:
-        guide: a family of q(τ); copied, never trained itself.
+        guide: a family of q(τ), or a Pyro function of your own over the model's sites (see ``guides.Custom``);
+            copied, never trained itself.
         steps: the most steps to make; the natural gradient stops when it has arrived.
         learning_rate: None: 1 for the natural gradient; for Adam on tables 0.3 with the exact gradient and 0.1
             with a sampled one; 0.01 on networks. Adam's rate falls linearly to 0 over the steps.
@@ -52,7 +55,7 @@ class SVI:
         Hoffman et al. (2013); Levine (2018), arXiv 1805.00909, section 3.2.
     """
 
-    guide: FixedDynamics | Unconstrained = field(default_factory=FixedDynamics)
+    guide: FixedDynamics | Unconstrained | Custom | Callable[[], Any] = field(default_factory=FixedDynamics)
     steps: int = 1000
     learning_rate: float | None = None
     particles: int = 256
@@ -60,8 +63,8 @@ class SVI:
     optimizer: Literal["natural", "adam"] | None = None
 
     def __post_init__(self) -> None:
-        if not hasattr(self.guide, "build"):
-            raise ValueError(f"guide: expected a recipe such as FixedDynamics(), got {self.guide!r}")
+        if not (hasattr(self.guide, "build") or callable(self.guide)):
+            raise ValueError(f"guide: expected a recipe such as FixedDynamics(), or a function, got {self.guide!r}")
         for name in ("steps", "particles"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -82,28 +85,36 @@ class SVI:
             raise ValueError(f"estimator: 'enumerate' needs a tabular model, got {model!r}; use 'score'")
         if self.estimator == "pyro" and model.horizon is None:
             raise ValueError("estimator: 'pyro' needs a horizon: batches of programs must be equally long")
-        guide = self.guide.build(model)
+        guide = self._build(model)
+        if self.estimator == "enumerate" and not isinstance(guide, TabularGuide):
+            raise ValueError("estimator: 'enumerate' needs a tabular guide, got a function; use 'score'")
+        if self.estimator == "pyro" and getattr(guide, "left_out", ()):
+            raise ValueError(f"estimator: 'pyro' needs every site in the guide; {guide.left_out} are not: use 'score'")
         if self.optimizer == "natural" and not self._natural(model, guide):
             raise ValueError(
                 "optimizer: 'natural' needs estimator 'enumerate' and a tabular policy with one table a time "
                 "step (or a stationary one without a horizon); use 'adam'"
             )
 
-    def _estimator(self, model: TrajectoryModel) -> str:
-        return self.estimator or ("enumerate" if model.is_tabular else "score")
+    def _build(self, model: TrajectoryModel) -> BoundGuide:
+        recipe: Any = self.guide if hasattr(self.guide, "build") else Custom(self.guide)  # type: ignore[arg-type]
+        return recipe.build(model)
+
+    def _estimator(self, guide: BoundGuide) -> str:
+        return self.estimator or ("enumerate" if isinstance(guide, TabularGuide) else "score")
 
     def _natural(self, model: TrajectoryModel, guide: BoundGuide) -> bool:
         policy = guide.policy
         fits = isinstance(policy, TabularPolicy) and policy.horizon == model.horizon
-        fits = fits and model.is_tabular and self._estimator(model) == "enumerate"
+        fits = fits and isinstance(guide, TabularGuide) and self._estimator(guide) == "enumerate"
         return fits and self.optimizer != "adam"
 
     def init(self, model: TrajectoryModel, seed: int = 0) -> SVIState:
         """The state before the first step."""
-        guide = self.guide.build(model)
+        guide = self._build(model)
         optimizer = None
         if not self._natural(model, guide):
-            exact = self._estimator(model) == "enumerate"
+            exact = self._estimator(guide) == "enumerate"
             tabular = isinstance(guide.policy, TabularPolicy)
             rate = self.learning_rate or ((0.3 if exact else 0.1) if tabular else 0.01)
             parameters = [p for p in guide.parameters() if p.requires_grad]
@@ -136,7 +147,7 @@ class SVI:
         return {"bound": bound}
 
     def _elbo_and_loss(self, model: TrajectoryModel, state: SVIState) -> tuple[Tensor, Tensor]:
-        estimator, guide = self._estimator(model), state.guide
+        estimator, guide = self._estimator(state.guide), state.guide
         if estimator == "pyro":
             batched = model.program.batched
             pyro_elbo = Trace_ELBO(
