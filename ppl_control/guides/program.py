@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ppl_control.policies.mlp import CategoricalMLP
 from ppl_control.policies.tabular import TabularPolicy
-from ppl_control.trajectory.handlers import Context, GuideMessenger
+from ppl_control.trajectory.handlers import Context, GuideMessenger, impossible
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.roles import family
 from ppl_control.trajectory.user_program import Site, UserProgram
@@ -76,9 +76,11 @@ class ProgramGuide(nn.Module):
         index = tuple(context.latest[parent].long() for parent in self.parents[name])
         values = tilt[index] if index else tilt
         if isinstance(prior, torch.distributions.Categorical):
-            return Categorical(logits=prior.logits + values)
-        # Bernoulli: the tilt is the difference of its two entries.
-        return type(prior)(logits=prior.logits + values[..., 1] - values[..., 0])
+            return Categorical(logits=torch.where(impossible(prior), -torch.inf, prior.logits + values))
+        # Bernoulli: the tilt is the difference of its two entries; what is certain stays so.
+        tilted = torch.sigmoid(prior.logits + values[..., 1] - values[..., 0])
+        certain = (prior.probs == 0) | (prior.probs == 1)
+        return type(prior)(probs=torch.where(certain, prior.probs.to(tilted), tilted))
 
 
 def default_policy(model: TrajectoryModel) -> nn.Module:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,8 +174,7 @@ def infer(
     with progress_bar(title or type(method).__name__, method.steps, shown=progress) as advance:
         advance(state.number, {})
         while not method.finished(state):
-            metrics = method.step(model, state)
-            _check_finite(state.number, metrics, checkpoint)
+            metrics = _guarded_step(method, model, state, checkpoint)
             advance(state.number, metrics)
             stop = [bool(callback(Step(state.number, metrics, state))) for callback in callbacks]
             if checkpoint is not None and (any(stop) or method.finished(state) or state.number % 100 == 0):
@@ -192,8 +192,15 @@ def require_tabular(method: object, model: TrajectoryModel) -> None:
         )
 
 
-def _check_finite(number: int, metrics: Mapping[str, float], checkpoint: str | Path | None) -> None:
+def _guarded_step(
+    method: IterativeMethod, model: TrajectoryModel, state: Any, checkpoint: str | Path | None
+) -> dict[str, float]:
+    kept = f"the last good state is in {checkpoint}" if checkpoint else "no checkpoint was kept"
+    try:
+        metrics = method.step(model, state)
+    except DivergenceError as error:
+        raise DivergenceError(f"{error}; {kept}") from error
     for name, value in metrics.items():
-        if value != value or value == float("inf"):
-            kept = f"the last good state is in {checkpoint}" if checkpoint else "no checkpoint was kept"
-            raise DivergenceError(f"step {number}: {name} is {value}; {kept}")
+        if math.isnan(value) or value == math.inf:
+            raise DivergenceError(f"step {state.number}: {name} is {value}; {kept}")
+    return metrics

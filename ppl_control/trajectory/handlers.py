@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from ppl_control.trajectory.roles import Roles, family, time_index
 
-__all__ = ["Context", "GuideMessenger", "Program", "restricted"]
+__all__ = ["Context", "GuideMessenger", "Program", "impossible", "restricted"]
+
+LEAST_CLAMPED = -50.0  # torch clamps log 0 to log eps (−36 in float64); a true probability underflows far below
 
 
 class Program(Protocol):
@@ -97,12 +99,18 @@ class GuideMessenger(Messenger):
             self.context.decisions += role == "action"
 
 
+def impossible(distribution: torch.distributions.Categorical) -> Tensor:
+    """Where a categorical has no mass; torch's logits of ``probs=0`` are clamped to some −36 instead of −∞."""
+    clamped = (distribution.probs == 0) & (distribution.logits > LEAST_CLAMPED)
+    return clamped | (distribution.logits == -torch.inf)
+
+
 def restricted(proposal: Any, model: Any) -> Any:
     """A proposal in Pyro's clothes, without mass where the model's categorical has none."""
     if isinstance(proposal, torch.distributions.Categorical):
         logits = proposal.logits
         if isinstance(model, torch.distributions.Categorical):
-            logits = torch.where(model.logits == -torch.inf, -torch.inf, logits)
+            logits = torch.where(impossible(model), -torch.inf, logits)
         return Categorical(logits=logits)
     if not isinstance(proposal, TorchDistributionMixin):
         raise ValueError(

@@ -153,10 +153,8 @@ def _row(model: TrajectoryModel, name: str, node: Any, guide_node: Any, n: int |
     role, drawn = model.program.roles.of(name), not node["is_observed"]
     log_p = _total(node["log_prob"], n, depth)
     kept = drawn and guide_node is None  # a site the guide leaves out is the model's own: its terms cancel
-    if not drawn:
-        log_q = torch.zeros_like(log_p)
-    else:
-        log_q = log_p if kept else _total(guide_node["log_prob"], n, depth)
+    believed = node if kept else guide_node
+    log_q = _total(believed["log_prob"], n, depth) if drawn else torch.zeros_like(log_p)
     kl = _kl(guide_node, node) if drawn and not kept else None
     gain = log_p - log_q if kl is None else -_total(kl, n, depth)
     reward = model.temperature * log_p

@@ -16,7 +16,7 @@ from ppl_control.guides.custom import Custom
 from ppl_control.guides.fixed_dynamics import FixedDynamics
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.guides.unconstrained import Unconstrained
-from ppl_control.inference.base import Solution
+from ppl_control.inference.base import DivergenceError, Solution
 from ppl_control.inference.exact.recursions import elbo
 from ppl_control.inference.variational import exact_bound, score
 from ppl_control.inference.variational.state import SVIState
@@ -139,7 +139,9 @@ class SVI:
             state.optimizer.zero_grad(set_to_none=True)
             with state.stream:
                 elbo_now, loss = self._elbo_and_loss(model, state)
-                loss.backward()
+            if not bool(loss.isfinite()):
+                raise DivergenceError(f"step {state.number + 1}: the loss is {float(loss)}")
+            loss.backward()
             bound = float(elbo_now.mean())
             state.optimizer.step()
         state.number += 1
