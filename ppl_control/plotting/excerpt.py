@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from pyro.poutine.messenger import Messenger
@@ -29,24 +29,17 @@ class FirstDecisions(Messenger):
 
     def __init__(self, model: TrajectoryModel, steps: int) -> None:
         super().__init__()
-        self.roles, self.steps = model.program.roles, steps
-        self.seen, self.stopped = 0, False
+        self.roles, self.steps, self.seen = model.program.roles, steps, 0
 
     def of(self, run: Callable[[], Any]) -> Callable[[], None]:
         """The shortened program."""
 
         def shortened() -> None:
-            with self._caught(), self:
+            self.seen = 0
+            with suppress(_Enough), self:
                 run()
 
         return shortened
-
-    @contextmanager
-    def _caught(self) -> Iterator[None]:
-        try:
-            yield
-        except _Enough:
-            self.stopped = True
 
     def _pyro_sample(self, msg: Any) -> None:
         if self.roles.of(msg["name"]) == "action":

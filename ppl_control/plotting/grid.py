@@ -64,11 +64,12 @@ def plot_beliefs(solutions: Mapping[str, Solution], model: TrajectoryModel | Non
     for (top, bottom), (title, solution) in zip(axes.T, solutions.items(), strict=True):
         result = evaluate(solution, model)
         _draw_belief(top, solution.guide, result)
+        assert solution.policy is not None
         _draw_execution(bottom, TabularGuide(model, solution.policy), result)
         top.annotate(title, (0, 1), (0, 22), xycoords="axes fraction", textcoords="offset points",
                      fontsize=12, fontweight="bold", color=INK)  # fmt: skip
-    _add_scale(figure, axes[0])
-    _add_scale(figure, axes[1])
+    for row in axes:
+        _add_scale(figure, row[-1])
     return figure
 
 
@@ -92,8 +93,8 @@ def _number(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-def _add_scale(figure: Figure, row: Any) -> None:
-    bar = figure.colorbar(row[-1].images[0], ax=list(row), ticks=[0, 0.5, 1], fraction=0.05, pad=0.02, aspect=18)
+def _add_scale(figure: Figure, axes: Axes) -> None:
+    bar = figure.colorbar(axes.images[0], cax=axes.inset_axes((1.05, 0, 0.05, 1)), ticks=[0, 0.5, 1])
     bar.ax.set_yticklabels(["never", "50 %", "sure"], fontsize=8, color=INK)
     bar.set_label("enters the cell", fontsize=8, color=INK, labelpad=2)
     bar.ax.tick_params(length=0)

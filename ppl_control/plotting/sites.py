@@ -10,6 +10,7 @@ import pyro.poutine as poutine
 import torch
 from pyro.infer.inspect import get_model_relations
 
+from ppl_control.guides.custom import CustomGuide
 from ppl_control.plotting.excerpt import Detached, FirstDecisions
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
@@ -54,34 +55,36 @@ class SiteGraph:
         """Forget some sites."""
         self.roles = {name: role for name, role in self.roles.items() if name not in dropped}
         self.edges = {edge for edge in self.edges if not dropped & set(edge)}
+        self.observed -= dropped
 
 
 def model_graph(model: TrajectoryModel, steps: int) -> SiteGraph:
     """The graph of the model's first decisions; optimality sites are observed."""
-    return _read(model.model, model, steps)
+    return _read(_shortened(model.model, model, steps), model, steps)
 
 
 def guide_graph(guide: Any, steps: int) -> SiteGraph:
     """The graph of a bound guide's first decisions; what is observed in the model is no part of it.
 
-    A site is changed where its log-probability has a gradient in the guide's parameters; action sites are
-    always.
+    A site that the guide leaves out keeps what it hangs on in the model. One is changed where its log-probability
+    has a gradient in the guide's parameters; the action sites that the guide draws always are.
     """
-    graph = _read(guide, guide.model, steps)
-    graph.without(graph.observed | {name for name, role in graph.roles.items() if role == "optimality"})
-    graph.observed = set()
-    graph.changed = _learned(guide, steps) & set(graph.roles)
-    graph.changed |= {name for name, role in graph.roles.items() if role == "action"}
+    model = model_graph(guide.model, steps)
+    graph = _read(_excerpt(guide, guide, steps), guide.model, steps)
+    graph.changed = _learned(guide, steps) | {name for name, role in graph.roles.items() if role == "action"}
+    graph.edges |= {(start, end) for start, end in model.edges if end not in graph.roles}
+    graph.roles = {**model.roles, **graph.roles}
+    graph.without(model.observed | {name for name, role in graph.roles.items() if role == "optimality"})
+    graph.changed &= set(graph.roles)
+    graph.start, graph.goes_on = model.start, model.goes_on
     return graph
 
 
 def _read(run: Callable[[], Any], model: TrajectoryModel, steps: int) -> SiteGraph:
     graph = SiteGraph()
     for seed in _seeds(model):
-        first = FirstDecisions(model, steps)
         with RandomStream(seed):
-            relations = get_model_relations(first.of(run), include_deterministic=True)
-        graph.goes_on |= first.stopped or model.horizon is None
+            relations = get_model_relations(run, include_deterministic=True)
         computed = {name for name, kind in relations["sample_dist"].items() if kind == "Deterministic"}
         parents = relations["sample_sample"]
         for name in parents.keys() - computed:
@@ -92,7 +95,9 @@ def _read(run: Callable[[], Any], model: TrajectoryModel, steps: int) -> SiteGra
         graph.observed |= set(relations["observed"]) - computed
     clock = [time_index(name) for name, role in graph.roles.items() if role == "action"]
     graph.start = min((t for t in clock if t is not None), default=0)
-    graph.without({name for name, role in graph.roles.items() if _is_late(name, role, graph.start + steps)})
+    late = {name for name, role in graph.roles.items() if _is_late(name, role, graph.start + steps)}
+    graph.without(late)
+    graph.goes_on = bool(late) or model.horizon is None
     return graph
 
 
@@ -120,10 +125,19 @@ def _learned(guide: Any, steps: int) -> set[str]:
     found: set[str] = set()
     for seed in _seeds(guide.model):
         with RandomStream(seed), torch.enable_grad(), Detached():
-            trace = poutine.trace(FirstDecisions(guide.model, steps).of(run)).get_trace()
+            trace = poutine.trace(_excerpt(run, guide, steps)).get_trace()
             sites = {name: site for name, site in trace.nodes.items() if site["type"] == "sample"}
             found |= {n for n, site in sites.items() if site["fn"].log_prob(site["value"]).requires_grad}
     return found
+
+
+def _shortened(run: Callable[[], Any], model: TrajectoryModel, steps: int) -> Callable[[], Any]:
+    """A tabular program ended early; others may draw their sites in any order."""
+    return FirstDecisions(model, steps + 1).of(run) if model.is_tabular else run
+
+
+def _excerpt(run: Callable[[], Any], guide: Any, steps: int) -> Callable[[], Any]:
+    return run if isinstance(guide, CustomGuide) else _shortened(run, guide.model, steps)
 
 
 def _seeds(model: TrajectoryModel) -> range:
