@@ -46,8 +46,8 @@ def plot_beliefs(solutions: Mapping[str, Solution], model: TrajectoryModel | Non
         >>> from ppl_control.mdp import GridLayout
         >>> step = TabularMDP([1, 0], [[[0, 1]], [[0, 1]]], [[1.0], [0.0]], layout=GridLayout(("SG",)))
         >>> solution = infer(TrajectoryModel(step, horizon=1), MessagePassing())
-        >>> len(plot_beliefs({"posterior": solution}).axes)  # two maps, two scales
-        4
+        >>> len(plot_beliefs({"posterior": solution}).axes)  # believed, executed
+        2
     """
     if not solutions:
         raise ValueError("solutions: expected at least one")

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 from matplotlib.colors import to_rgba
 
-from ppl_control import SVI, MessagePassing, infer
+from ppl_control import SVI, MessagePassing, evaluate, infer
 from ppl_control.models import frozen_lake, hiking, lottery
 from ppl_control.plotting import plot_beliefs
 from ppl_control.plotting.figures import ALARM
@@ -59,6 +59,20 @@ def test_arrows_point_where_the_policy_goes() -> None:
     (arrows,) = figure.axes[0].collections
     tips = {tuple(path.vertices[3].round(1).tolist()) for path in arrows.get_paths()}
     assert tips == {(0.4, 3.0), (1.4, 3.0), (2.4, 3.0), (3.4, 3.0), (4.0, 2.6)}  # along the edge, then up
+
+
+def test_arrows_are_as_large_as_the_choices_on_that_walk_are_frequent() -> None:
+    model = frozen_lake.model(horizon=12)
+    solution = infer(model, MessagePassing())
+    result = evaluate(solution, model)
+    figure = plot_beliefs({"posterior": solution})
+    policy = solution.guide.tables().policy.exp()[:, 4]
+    for panel, states in zip(figure.axes[:2], (result.believed_states, result.executed_states), strict=True):
+        here = states[:-1, 4]
+        expected = 0.45 * ((here[:, None] * policy).sum(0) / here.sum()).sqrt()
+        tips = [path.vertices[3] - (0, 1) for path in panel.collections[0].get_paths()]
+        lengths = [float(abs(tip).max()) for tip in tips if abs(tip).max() < 0.5]
+        assert sorted(lengths) == pytest.approx(sorted(expected.tolist()), abs=1e-9)
 
 
 def test_another_world_for_the_execution() -> None:

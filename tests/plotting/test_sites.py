@@ -124,3 +124,25 @@ def test_random_state_and_parameters_are_left_alone() -> None:
     assert torch.equal(before, torch.get_rng_state())
     assert all(p.grad is None and p.is_leaf for p in guide.parameters())
     assert not pyro.get_param_store().keys()
+
+
+def test_a_policy_that_passes_gradients_on_does_not_change_the_states() -> None:
+    def drift() -> None:
+        x = pyro.sample("s_0", dist.Normal(0.0, 1.0))
+        for t in range(2):
+            u = pyro.sample(f"a_{t}", dist.Normal(0.0, 1.0))
+            pyro.deterministic(f"r_{t}", -(x**2))
+            x = pyro.sample(f"s_{t + 1}", dist.Normal(x + u, 1.0))
+
+    class Linear(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.tensor(0.3))
+
+        def forward(self, state: torch.Tensor, t: object = None) -> dist.Normal:
+            return dist.Normal(-self.gain * state, 1.0)
+
+    model = TrajectoryModel.from_program(drift, horizon=2)
+    graph = guide_graph(FixedDynamics(Linear()).build(model), 2)
+    assert graph.changed == {"a_0", "a_1"}
+    assert ("s_1", "a_1") in graph.edges
