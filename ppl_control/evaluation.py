@@ -12,9 +12,10 @@ from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.fixed_point import visits
-from ppl_control.inference.exact.recursions import occupancies, weighted
+from ppl_control.inference.exact.recursions import occupancies
 from ppl_control.policies.deterministic import Deterministic
 from ppl_control.randomness import RandomStream
+from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.program_rollout import sample_program
 from ppl_control.trajectory.tables import GuideTables, Tables

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from types import TracebackType
 
 import torch
@@ -25,9 +26,9 @@ class RandomStream:
     """
 
     def __init__(self, seed: int) -> None:
-        if isinstance(seed, bool) or not isinstance(seed, int):
+        if isinstance(seed, bool) or not hasattr(seed, "__index__"):
             raise ValueError(f"seed: expected an integer, got {seed!r}")
-        self.states = _states_after_seed(seed)
+        self.states = _states_after_seed(operator.index(seed))
         self._lent: list[Tensor] = []
 
     def __enter__(self) -> RandomStream:

@@ -25,11 +25,18 @@ class FixedDynamics:
         policy: q(a|s,t); None: the family that suits the model (tabular, one table a step, where the model
             has a horizon).
 
+    Raises:
+        ValueError: the policy is no module.
+
     References:
         Levine (2018), arXiv 1805.00909, section 3.2.
     """
 
     policy: nn.Module | None = None
+
+    def __post_init__(self) -> None:
+        if self.policy is not None and not isinstance(self.policy, nn.Module):
+            raise ValueError(f"policy: expected a module such as TabularPolicy, got {self.policy!r}")
 
     def build(self, model: TrajectoryModel) -> TabularGuide | ProgramGuide:
         """The guide bound to a model.

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from ppl_control.policies.mlp import CategoricalMLP
 from ppl_control.policies.tabular import TabularPolicy
-from ppl_control.trajectory.handlers import Context, GuideMessenger, impossible
+from ppl_control.randomness import RandomStream
+from ppl_control.trajectory.handlers import Context, GuideMessenger
+from ppl_control.trajectory.masked import impossible
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.roles import family
 from ppl_control.trajectory.user_program import Site, UserProgram
@@ -30,7 +32,7 @@ class ProgramGuide(nn.Module):
         learn_dynamics: replace the state and latent sites too.
 
     Raises:
-        ValueError: a site to be learned is not finite.
+        ValueError: a site to be learned is not finite, or the policy does not fit the program.
     """
 
     policy: nn.Module
@@ -43,6 +45,11 @@ class ProgramGuide(nn.Module):
         self.parents: dict[str, dict[str, int]] = {}
         if learn_dynamics:
             self._add_tilts(model.program)
+        try:
+            with RandomStream(0), torch.no_grad():
+                self()
+        except (RuntimeError, IndexError, TypeError) as error:
+            raise ValueError(f"policy: it does not fit the program: {error}") from error
 
     def _add_tilts(self, program: UserProgram) -> None:
         latest: dict[str, int] = {}

@@ -44,8 +44,8 @@ class TabularGuide(nn.Module):
         tables = model.tables
         tabulate(policy, tables.num_states, tables.num_actions, tables.horizon)  # a wrong size shows here
         self.model, self.policy = model, policy
-        self.initial_logits = None if initial_logits is None else nn.Parameter(initial_logits)
-        self.outcome_logits = None if outcome_logits is None else nn.Parameter(outcome_logits)
+        self.initial_logits = None if initial_logits is None else _parameter(initial_logits)
+        self.outcome_logits = None if outcome_logits is None else _parameter(outcome_logits)
         self._closed = tables.log_prior == -torch.inf
         self._any_closed = bool(self._closed.any())
 
@@ -126,6 +126,10 @@ class TabularGuide(nn.Module):
         if tables.horizon is not None and dense.ndim == 3:
             dense = dense.expand(tables.horizon, -1, -1, -1)
         return dense
+
+
+def _parameter(values: Tensor) -> nn.Parameter:
+    return nn.Parameter(values.detach().clone())  # never the model's own table
 
 
 def _slots(named: Outcomes, merged: Outcomes, discount: float) -> tuple[Tensor, Tensor]:

@@ -161,7 +161,7 @@ def infer(
     """
     if not isinstance(model, TrajectoryModel):
         raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
-    if not isinstance(method, ExactMethod | IterativeMethod):
+    if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
         raise ValueError(f"method: expected an inference method, got {method!r}")
     if device is not None:
         model = model.to(device)
@@ -170,7 +170,7 @@ def infer(
         return method.solve(model)
     state = method.init(model, seed)
     if checkpoint is not None:
-        resume(state, method, checkpoint)
+        resume(state, model, method, checkpoint)
     with progress_bar(title or type(method).__name__, method.steps, shown=progress) as advance:
         advance(state.number, {})
         while not method.finished(state):
@@ -178,7 +178,7 @@ def infer(
             advance(state.number, metrics)
             stop = [bool(callback(Step(state.number, metrics, state))) for callback in callbacks]
             if checkpoint is not None and (any(stop) or method.finished(state) or state.number % 100 == 0):
-                store(state, method, checkpoint)
+                store(state, model, method, checkpoint)
             if any(stop):
                 break
     return method.solution(model, state)

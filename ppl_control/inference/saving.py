@@ -36,6 +36,7 @@ def save(solution: Solution, path: str | Path) -> None:
     kept: dict[str, Any] = {
         "format": FORMAT,
         "model": repr(solution.model),
+        "fingerprint": solution.model.fingerprint,
         "method": solution.method if isinstance(solution.method, str) else repr(solution.method),
         "numbers": {name: getattr(solution, name) for name in NUMBERS},
         "history": {name: list(values) for name, values in solution.history.items()},
@@ -64,7 +65,7 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
         raise
     except Exception as error:
         raise ValueError(f"path: {path} is no saved solution: {error}") from error
-    if not known or kept["model"] != repr(model):
+    if not known or kept["fingerprint"] != model.fingerprint:
         raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
     policy = _rebuild(kept["policy"])
     if model.is_tabular:

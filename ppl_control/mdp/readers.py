@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,17 +27,14 @@ def _coordinates(transition: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, ..
         sparse = transition.to_sparse_coo().coalesce()
         values = as_array("transition", sparse.values())
         index, shape = sparse.indices().cpu().numpy(), tuple(sparse.shape)
-        if len(shape) == 3:
-            check_nonnegative("transition (sparse values)", values)
     else:
         dense = as_array("transition", transition)
         shape = dense.shape
-        if dense.ndim == 3:
-            check_nonnegative("transition", dense)
         index = np.stack(dense.nonzero()) if dense.size else np.zeros((len(shape), 0), dtype=int)
         values = dense[tuple(index)]
     if len(shape) != 3 or shape[0] != shape[2] or 0 in shape:
         raise ValueError(f"transition: expected shape [S, A, S], got {list(shape)}")
+    check_nonnegative("transition", values, places=index)
     return index, values, shape
 
 
@@ -65,16 +62,22 @@ def from_tables(transition: Any, reward: Any, done: Any) -> tuple[Entries, np.nd
 
 def from_lists(outcomes: Any) -> tuple[Entries, np.ndarray, int]:
     """Entries, terminal states [S] and number of actions from ``outcomes[s][a] = [(p, s', r, done), …]``."""
-    num_states = len(outcomes)
-    if num_states == 0 or len(outcomes[0]) == 0:
+    try:
+        table = [_listed(outcomes[s]) for s in range(len(outcomes))]
+        num_states, num_actions = len(table), max((len(row) for row in table), default=0)
+        terminal = np.array([not any(len(row) for row in rows) for rows in table])
+    except (TypeError, KeyError, IndexError) as error:
+        form = "outcomes[s][a] = [(p, next_state, reward, done), …] with s = 0 … S−1, a = 0 … A−1"
+        raise ValueError(f"outcomes: expected {form}, got {error!r}") from error
+    if num_actions == 0:
         raise ValueError("outcomes: expected at least one state with one action")
-    num_actions = max(len(outcomes[s]) for s in range(num_states))
-    terminal = np.array([not any(len(row) for row in _rows(outcomes, s)) for s in range(num_states)])
+    for s in np.flatnonzero([len(row) != num_actions for row in table]):
+        raise ValueError(f"outcomes[{s}]: expected {num_actions} actions, got {len(table[s])}")
     rows = [
         (s, a, *_checked(outcome, s, a, k, num_states))
         for s in range(num_states)
         if not terminal[s]
-        for a, row in enumerate(_rows(outcomes, s, num_actions))
+        for a, row in enumerate(table[s])
         for k, outcome in enumerate(row)
     ]
     state, action, p, next_state, r, done = (
@@ -90,12 +93,8 @@ def from_lists(outcomes: Any) -> tuple[Entries, np.ndarray, int]:
     return Entries(state, action, p, next_state, r, done), terminal, num_actions
 
 
-def _rows(outcomes: Any, state: int, num_actions: int | None = None) -> list[Sequence[Any]]:
-    row = outcomes[state]
-    rows = [row[a] for a in range(len(row))] if isinstance(row, Mapping) else list(row)
-    if num_actions is not None and len(rows) != num_actions:
-        raise ValueError(f"outcomes[{state}]: expected {num_actions} actions, got {len(rows)}")
-    return rows
+def _listed(row: Any) -> list[Any]:
+    return [row[a] for a in range(len(row))] if isinstance(row, Mapping) else list(row)
 
 
 def _checked(outcome: Any, s: int, a: int, k: int, num_states: int) -> tuple[float, int, float, bool]:
@@ -103,7 +102,7 @@ def _checked(outcome: Any, s: int, a: int, k: int, num_states: int) -> tuple[flo
     try:
         p, next_state, reward, done = outcome
         p, target, reward = float(p), int(next_state), float(reward)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{place}: expected (p, next_state, reward, done), got {outcome!r}") from error
     if not 0 <= p <= 1 + 1e-6:
         raise ValueError(f"{place}: p is {p}: expected a probability in [0, 1]")
@@ -123,7 +122,7 @@ def read_gymnasium(env_or_id: Any, make_kwargs: Mapping[str, Any]) -> tuple[Any,
         raise ValueError("make_kwargs: only for an environment id; this environment exists already")
     try:
         env = gymnasium.make(env_or_id, **make_kwargs) if made else env_or_id
-    except gymnasium.error.Error as error:
+    except Exception as error:  # whatever an environment's own constructor raises at a bad setting
         raise ValueError(f"env_or_id: gymnasium cannot make {env_or_id!r}: {error}") from error
     world = getattr(env, "unwrapped", env)
     table, initial = getattr(world, "P", None), getattr(world, "initial_state_distrib", None)

@@ -28,20 +28,21 @@ def _first(bad: np.ndarray) -> tuple[int, ...]:
     return tuple(int(index) for index in np.argwhere(bad)[0])
 
 
-def check_finite(name: str, array: np.ndarray) -> None:
-    """Raise a ValueError that names the first NaN or infinite entry."""
-    bad = ~np.isfinite(array)
-    if bad.any():
-        place = _first(bad)
-        raise ValueError(f"{name}{list(place)} is {array[place]}: expected a finite number")
+def check_finite(name: str, array: np.ndarray, places: np.ndarray | None = None) -> None:
+    """Raise a ValueError that names the first NaN or infinite entry; ``places`` [D, E] are the entries' own indices."""
+    _check(name, array, np.isfinite(array), "a finite number", places)
 
 
-def check_nonnegative(name: str, array: np.ndarray) -> None:
+def check_nonnegative(name: str, array: np.ndarray, places: np.ndarray | None = None) -> None:
     """Raise a ValueError that names the first entry which is no probability."""
-    check_finite(name, array)
-    if (array < 0).any():
-        place = _first(array < 0)
-        raise ValueError(f"{name}{list(place)} is {array[place]}: expected a probability >= 0")
+    _check(name, array, np.isfinite(array) & (array >= 0), "a probability >= 0", places)
+
+
+def _check(name: str, array: np.ndarray, good: np.ndarray, expected: str, places: np.ndarray | None) -> None:
+    if not good.all():
+        place = _first(~good)
+        where = place if places is None else tuple(int(index) for index in places[:, place[0]])
+        raise ValueError(f"{name}{list(where)} is {array[place]}: expected {expected}")
 
 
 def check_sums(name: str, sums: np.ndarray, allowed: float, exempt: np.ndarray | None = None) -> None:

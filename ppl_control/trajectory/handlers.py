@@ -11,11 +11,10 @@ from pyro.distributions.torch_distribution import TorchDistributionMixin
 from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
+from ppl_control.trajectory.masked import impossible
 from ppl_control.trajectory.roles import Roles, family, time_index
 
-__all__ = ["Context", "GuideMessenger", "Program", "impossible", "restricted"]
-
-LEAST_CLAMPED = -50.0  # torch clamps log 0 to log eps (−36 in float64); a true probability underflows far below
+__all__ = ["Context", "GuideMessenger", "Program", "restricted"]
 
 
 class Program(Protocol):
@@ -97,12 +96,6 @@ class GuideMessenger(Messenger):
         if role in ("state", "latent", "action"):
             self.context.record(msg["name"], role, msg["value"])
             self.context.decisions += role == "action"
-
-
-def impossible(distribution: torch.distributions.Categorical) -> Tensor:
-    """Where a categorical has no mass; torch's logits of ``probs=0`` are clamped to some −36 instead of −∞."""
-    clamped = (distribution.probs == 0) & (distribution.logits > LEAST_CLAMPED)
-    return clamped | (distribution.logits == -torch.inf)
 
 
 def restricted(proposal: Any, model: Any) -> Any:

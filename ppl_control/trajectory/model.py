@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -125,6 +126,18 @@ class TrajectoryModel:
         if self._tables is None:
             raise ValueError("this model is a program: exact tabular methods cannot serve it")
         return self._tables
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest that tells models apart: every table and setting; for a program its sites and settings."""
+        digest = hashlib.sha256(repr((self.horizon, self.temperature, self.discount)).encode())
+        if self._tables is None:
+            digest.update(repr(self.program.sites).encode())
+            return digest.hexdigest()
+        t = self._tables
+        for table in (t.initial, t.log_prior, t.outcomes.probability, t.outcomes.reward, t.outcomes.next_state):
+            digest.update(table.contiguous().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def replaced(self, **changes: Any) -> TrajectoryModel:
         """The same tabular model with other settings, e.g. ``model.replaced(temperature=0.5)``."""

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
+from ppl_control.trajectory.masked import kl_categorical
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
@@ -153,9 +154,9 @@ def _row(model: TrajectoryModel, name: str, node: Any, guide_node: Any, n: int |
     role, drawn = model.program.roles.of(name), not node["is_observed"]
     log_p = _total(node["log_prob"], n, depth)
     kept = drawn and guide_node is None  # a site the guide leaves out is the model's own: its terms cancel
-    believed = node if kept else guide_node
-    log_q = _total(believed["log_prob"], n, depth) if drawn else torch.zeros_like(log_p)
-    kl = _kl(guide_node, node) if drawn and not kept else None
+    own: Any = node if guide_node is None else guide_node
+    log_q = _total(own["log_prob"], n, depth) if drawn else torch.zeros_like(log_p)
+    kl = _kl(own, node) if drawn and not kept else None
     gain = log_p - log_q if kl is None else -_total(kl, n, depth)
     reward = model.temperature * log_p
     if "reward" in node["infer"]:
@@ -179,8 +180,11 @@ def _kl(guide_site: Any, model_site: Any) -> Tensor | None:
     for site in (guide_site, model_site):
         if site["mask"] is not None or not isinstance(site["scale"], float) or site["scale"] != 1.0:
             return None
+    q, p = guide_site["fn"], model_site["fn"]
+    if isinstance(q, torch.distributions.Categorical) and isinstance(p, torch.distributions.Categorical):
+        return kl_categorical(q, p)
     try:
-        return torch.distributions.kl_divergence(guide_site["fn"], model_site["fn"])
+        return torch.distributions.kl_divergence(q, p)
     except NotImplementedError:
         return None
 

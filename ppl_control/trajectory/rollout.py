@@ -63,7 +63,11 @@ def sample_rollout(tables: Tables, guide: GuideTables, n: int) -> Rollout:
     Action and outcome are drawn together by inverting their joint distribution function. The functions of all
     states stand in one sorted row, that of state s on [s, s+1], so that a step is one search for s + u.
     Without a horizon the rollout ends when every trajectory has.
+
+    Raises:
+        ValueError: no horizon, and trajectories might never end.
     """
+    tables.require_end()
     end, width = tables.num_states, tables.outcomes.probability.shape[-1]
     choices = tables.num_actions * width
     cdf = _joint_cdf(tables, guide)

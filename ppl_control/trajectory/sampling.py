@@ -41,7 +41,7 @@ class Trajectories:
 @torch.no_grad()
 def sample_trajectories(model: TrajectoryModel, guide: Any, n: int) -> Trajectories:
     """Draw n trajectories from a bound guide, from torch's current random stream."""
-    if isinstance(n, bool) or n < 1:
+    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise ValueError(f"n: expected at least 1 trajectory, got {n!r}")
     if hasattr(guide, "tables"):
         tables, q = model.tables, guide.tables()

@@ -75,6 +75,25 @@ class Tables:
         matrix.scatter_add_(-1, self.successor, self.outcomes.probability)
         return matrix[..., :num_states].reshape(-1, num_states).contiguous()
 
+    @cached_property
+    def surely_ends(self) -> bool:
+        """Whether trajectories end with certainty whatever the policy; a discount makes sure of it."""
+        stays = torch.cat([~self.terminal, self.terminal.new_zeros(1)])
+        while True:  # shrink to the greatest set in which some action keeps all its outcomes
+            inside = stays[self.successor] | (self.outcomes.probability == 0)
+            kept = inside.all(-1).any(-1) & stays[:-1]
+            if bool((kept == stays[:-1]).all()):
+                return not bool(kept.any())
+            stays[:-1] = kept
+
+    def require_end(self) -> None:
+        """Raise a ValueError where there is no horizon and trajectories might be drawn forever."""
+        if self.horizon is None and not self.surely_ends:
+            raise ValueError(
+                "horizon: None needs a discount < 1, or states from which every policy ends; "
+                "some policy of this model goes on forever"
+            )
+
     def expect(self, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A"]:
         """E[value(s') | s, a] in the true dynamics; the silent end is worth 0."""
         if self.dense is not None:

@@ -97,6 +97,7 @@ class TabularProgram:
 
     def __call__(self) -> None:
         """Run the program once; every site is a Pyro sample statement."""
+        self.tables.require_end()
         end = self.tables.num_states
         state = pyro.sample("s_0", Categorical(logits=self.tables.initial.log()))
         steps = itertools.count() if self.horizon is None else range(self.horizon)
@@ -115,7 +116,7 @@ class TabularProgram:
                 logits = self.next_state_logits(self.outcome_logits[state, action], state, action)
                 next_state = pyro.sample(f"s_{t + 1}", Categorical(logits=logits))
                 reward = self.reward[state, action, next_state]
-            _factor(f"O_{t}", reward + self.log_volume * (state != end), reward * self.tables.temperature)
+            _factor(f"O_{t}", reward + self.log_volume * (state != end).to(reward), reward * self.tables.temperature)
             state = next_state
 
     def observe(self, state: Tensor) -> Tensor:

@@ -14,8 +14,8 @@ from ppl_control.inference.exact.recursions import (
     guide_q,
     posterior_backup,
     soft_maximum,
-    weighted,
 )
+from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = [
@@ -60,22 +60,13 @@ def visits(tables: Tables, guide: GuideTables) -> Float[Tensor, " S"]:
 
 
 def longest_life(tables: Tables) -> Float[Tensor, " S"]:
-    """The most decisions that any policy can expect to make from each state; inf where it can go on forever.
+    """The most decisions that any policy can expect to make from each state; inf where some can go on forever.
 
-    Policy iteration on w(s) = 1 + max_a E[w(s')]. A state is infinite exactly if some choice of actions
-    never ends from there; those are found first, on the graph.
+    Policy iteration on w(s) = 1 + max_a E[w(s')].
     """
     n, p = tables.num_states, tables.outcomes.probability
-    stays = torch.ones(n + 1, dtype=torch.bool)
-    stays[-1] = False
-    stays[:-1] &= ~tables.terminal
-    while True:  # the greatest set in which some action keeps all its outcomes
-        kept = (stays[tables.successor] | (p == 0)).all(-1).any(-1) & stays[:-1]
-        if bool((kept == stays[:-1]).all()):
-            break
-        stays[:-1] = kept
-    if bool(stays.any()):
-        return torch.full((n,), math.inf, dtype=p.dtype)
+    if not tables.surely_ends:
+        return p.new_full((n,), math.inf)
     action = torch.zeros(n, dtype=torch.long)
     alive = (~tables.terminal).to(p)
     while True:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.tables import GuideTables, Tables
 
 CHAIN_ENTRIES = 2**24  # largest stack of transition matrices [T, S, S] to hold at once
@@ -23,7 +24,6 @@ __all__ = [
     "posterior_backup",
     "soft_maximum",
     "variational_backup",
-    "weighted",
 ]
 
 
@@ -61,11 +61,6 @@ def backward(
         q[t] = backup(tables, value[t + 1])
         value[t] = soft_maximum(q[t], tables.log_prior[t])
     return value.masked_fill(tables.terminal, 0.0), q
-
-
-def weighted(weight: Tensor, value: Tensor) -> Tensor:
-    """Weight · value, and 0 where the weight is 0, whatever the value."""
-    return torch.where(weight > 0, weight * torch.where(weight > 0, value, 0.0), 0.0)
 
 
 def choice_terms(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S"]:

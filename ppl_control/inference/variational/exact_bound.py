@@ -12,10 +12,9 @@ from ppl_control.inference.exact.recursions import (
     guide_q,
     guide_values,
     occupancies,
-    posterior_backup,
-    weighted,
 )
 from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = ["elbo_and_loss", "natural_step", "values"]
@@ -70,22 +69,23 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
     value, action_value = values(tables, q)
     first, ahead = _first_and_ahead(tables, value)
     bound = elbo(tables, q, first)
+    choice = rate * (tables.log_prior + action_value)
     if q.outcomes is not None:
         assert guide.outcome_logits is not None
         assert guide.initial_logits is not None
-        padded = torch.cat([ahead, ahead.new_zeros((*ahead.shape[:-1], 1))], -1)
-        target = tables.log_p + tables.reward + padded[..., tables.successor]
-        guide.outcome_logits.copy_(_towards(q.outcomes, target, rate))
-        guide.initial_logits.copy_(
-            _towards(q.initial, tables.initial.log() + torch.cat([first, first.new_zeros(1)]), rate)
-        )
-        action_value = posterior_backup(tables, ahead)
+        gain = tables.log_p + tables.reward + tables.at_successor(ahead)
+        moved = _blend(q.outcomes, gain, rate)
+        guide.outcome_logits.copy_(torch.log_softmax(moved, -1))
+        choice = rate * tables.log_prior + torch.logsumexp(moved, -1)
+        ended = torch.cat([first, first.new_zeros(1)])
+        start = _blend(q.initial, tables.initial.log() + ended, rate)
+        guide.initial_logits.copy_(torch.log_softmax(start, -1))
     assert isinstance(guide.policy, TabularPolicy)
-    guide.policy.logits.copy_(_towards(q.policy, tables.log_prior + action_value, rate))
+    guide.policy.logits.copy_(torch.log_softmax(_blend(q.policy, choice / rate, rate), -1))
     return bound
 
 
-def _towards(log_q: Tensor | None, target: Tensor, rate: float) -> Tensor:
+def _blend(log_q: Tensor | None, target: Tensor, rate: float) -> Tensor:
+    """(1 − rate) log q + rate · target, unnormalised; −∞ where the target is."""
     assert log_q is not None
-    target = torch.log_softmax(target, -1)
     return target if rate == 1.0 else torch.where(target > -torch.inf, (1 - rate) * log_q + rate * target, target)

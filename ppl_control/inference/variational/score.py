@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.guides.tabular import TabularGuide
-from ppl_control.inference.exact.recursions import choice_terms, weighted
+from ppl_control.inference.exact.recursions import choice_terms
+from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.program_rollout import sample_program
 from ppl_control.trajectory.rollout import Places, sample_rollout

@@ -28,7 +28,7 @@ from ppl_control.trajectory.program_rollout import plate_depth
 __all__ = ["SVI"]
 
 FINAL_RUNS = 16384  # runs of a program on batches that its final bound is estimated from
-FINAL_SINGLE_RUNS = 512  # the same for programs that run one trajectory at a time
+FINAL_SINGLE_RUNS = 256  # the same for programs that run one trajectory at a time
 CONVERGED = 1e-12  # relative gain of the bound below which the natural gradient has arrived
 
 
@@ -67,7 +67,7 @@ class SVI:
             raise ValueError(f"guide: expected a recipe such as FixedDynamics(), or a function, got {self.guide!r}")
         for name in ("steps", "particles"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
                 raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
         rate = self.learning_rate
         if rate is not None and not (math.isfinite(rate) and rate > 0):
@@ -76,8 +76,6 @@ class SVI:
             raise ValueError(f"estimator: expected enumerate, score or pyro, got {self.estimator!r}")
         if self.optimizer not in (None, "natural", "adam"):
             raise ValueError(f"optimizer: expected natural or adam, got {self.optimizer!r}")
-        if self.optimizer == "natural" and (rate or 1.0) > 1:
-            raise ValueError(f"learning_rate: the natural gradient takes at most 1, got {rate!r}")
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where these settings cannot serve the model."""
@@ -90,7 +88,10 @@ class SVI:
             raise ValueError("estimator: 'enumerate' needs a tabular guide, got a function; use 'score'")
         if self.estimator == "pyro" and getattr(guide, "left_out", ()):
             raise ValueError(f"estimator: 'pyro' needs every site in the guide; {guide.left_out} are not: use 'score'")
-        if self.optimizer == "natural" and not self._natural(model, guide):
+        natural = self._natural(model, guide)
+        if natural and (self.learning_rate or 1.0) > 1:
+            raise ValueError(f"learning_rate: the natural gradient takes at most 1, got {self.learning_rate!r}")
+        if self.optimizer == "natural" and not natural:
             raise ValueError(
                 "optimizer: 'natural' needs estimator 'enumerate' and a tabular policy with one table a time "
                 "step (or a stationary one without a horizon); use 'adam'"
@@ -140,7 +141,7 @@ class SVI:
             with state.stream:
                 elbo_now, loss = self._elbo_and_loss(model, state)
             if not bool(loss.isfinite()):
-                raise DivergenceError(f"step {state.number + 1}: the loss is {float(loss)}")
+                raise DivergenceError(f"step {state.number + 1}: the loss is {float(loss.detach())}")
             loss.backward()
             bound = float(elbo_now.mean())
             state.optimizer.step()
