@@ -14,7 +14,7 @@ CASES = [
     (["hiking", "--set", "noise=1", "--set", "noise=0"], "noise was given twice", ""),
     (["hiking", "--set", "noise=2"], "noise: expected a probability in [0, 1], got 2", ""),
     (["hiking", "--set", "noise=loud"], "hiking cannot use {'noise': 'loud'}: TypeError", ""),
-    (["frozen_lake", "--set", "map_name=lake"], "frozen_lake cannot use {'map_name': 'lake'}", ""),
+    (["frozen_lake", "--set", "map_name=lake"], "gymnasium cannot make 'FrozenLake-v1'", ""),
     (["hiking", "--set", "temperature=-1"], "temperature: expected a finite number > 0, got -1", ""),
     (["hiking", "--methods", "posterior,magic"], "'magic' is no method", "soft_value_iteration"),
     (["hiking", "--methods", "posterior,posterior"], "posterior was given twice", ""),

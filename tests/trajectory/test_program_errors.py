@@ -1,11 +1,13 @@
 """Programs and roles that do not fit each other: said when the model is made."""
 
+import math
+
 import pyro
 import pytest
 import torch
 from pyro.distributions import Categorical, Normal
 
-from ppl_control import SVI, TrajectoryModel, infer
+from ppl_control import SVI, TrajectoryModel, evaluate, infer
 from ppl_control.guides import FixedDynamics
 from ppl_control.policies import TabularPolicy
 
@@ -90,11 +92,14 @@ def test_wrong_sizes_of_policies():
         infer(model, SVI(FixedDynamics(TabularPolicy.uniform(2, 3)), steps=2), progress=False)
 
 
-def test_a_reward_and_a_factor_of_one_name():
+def test_a_factor_of_one_s_own_stands_instead_of_the_reward_s():
     def twice():
         action = pyro.sample("a_0", EVEN)
         pyro.deterministic("r_0", action.double())
-        pyro.factor("O_0", action.double())
+        pyro.factor("O_0", 3 * action.double())
 
-    with pytest.raises(ValueError, match="O_0"):
-        infer(TrajectoryModel.from_program(twice, horizon=1), SVI(steps=1), progress=False)
+    model = TrajectoryModel.from_program(twice, horizon=1)
+    solution = infer(model, SVI(steps=200), progress=False)
+    odds = math.exp(3)
+    assert solution.log_evidence_bound == pytest.approx(math.log((1 + odds) / 2), abs=0.02)
+    assert evaluate(solution, model, episodes=4000).executed_return == pytest.approx(odds / (1 + odds), abs=0.02)

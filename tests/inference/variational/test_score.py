@@ -57,12 +57,13 @@ def test_the_baseline_learns_the_value_to_go():
     guide = FixedDynamics().build(model)
     with torch.no_grad():
         value, _ = guide_values(model.tables, guide.tables())
-    baseline = None
+    baseline, total = None, 0.0
     with RandomStream(0):
-        for _ in range(300):
+        for step in range(400):
             _, _, baseline = tabular_loss(guide, 256, baseline)
+            total = total + baseline * (step >= 100)
     live = ~model.tables.terminal
-    assert float((baseline - value[:-1])[:, live].abs().max()) < 0.2 * float(value.abs().max())
+    assert float((total / 300 - value[:-1])[:, live].abs().max()) < 0.1 * float(value.abs().max())
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
