@@ -88,7 +88,9 @@ def evaluate(
     Raises:
         ValueError: the policy does not fit the model, or ``episodes`` is less than 2.
     """
-    if isinstance(episodes, bool) or episodes < 2:
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {model!r}")
+    if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or episodes < 2:
         raise ValueError(f"episodes: expected at least 2, got {episodes!r}")
     with RandomStream(seed):
         if isinstance(solution.guide, TabularGuide):

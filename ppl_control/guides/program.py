@@ -14,6 +14,7 @@ from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.handlers import Context, GuideMessenger
 from ppl_control.trajectory.masked import impossible
 from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.program_rollout import sample_program
 from ppl_control.trajectory.roles import family
 from ppl_control.trajectory.user_program import Site, UserProgram
 
@@ -45,11 +46,8 @@ class ProgramGuide(nn.Module):
         self.parents: dict[str, dict[str, int]] = {}
         if learn_dynamics:
             self._add_tilts(model.program)
-        try:
-            with RandomStream(0), torch.no_grad():
-                self()
-        except (RuntimeError, IndexError, TypeError) as error:
-            raise ValueError(f"policy: it does not fit the program: {error}") from error
+        with RandomStream(0), torch.no_grad():
+            sample_program(model, self, 2)  # a policy that does not fit shows here
 
     def _add_tilts(self, program: UserProgram) -> None:
         latest: dict[str, int] = {}

@@ -35,7 +35,8 @@ def check_finite(name: str, array: np.ndarray, places: np.ndarray | None = None)
 
 def check_nonnegative(name: str, array: np.ndarray, places: np.ndarray | None = None) -> None:
     """Raise a ValueError that names the first entry which is no probability."""
-    _check(name, array, np.isfinite(array) & (array >= 0), "a probability >= 0", places)
+    check_finite(name, array, places)
+    _check(name, array, array >= 0, "a probability >= 0", places)
 
 
 def _check(name: str, array: np.ndarray, good: np.ndarray, expected: str, places: np.ndarray | None) -> None:

@@ -62,7 +62,7 @@ class CategoricalMLP(Policy):
             "hidden": list(hidden),
             "dtype": dtype,
         }
-        self.horizon = horizon
+        self.horizon, self.dtype = horizon, dtype
         width = num_features if table is None else table.shape[1]
         assert width is not None
         widths = [width + (horizon is not None), *hidden]
@@ -78,7 +78,7 @@ class CategoricalMLP(Policy):
     def forward(self, state: Tensor, t: Time = None) -> Categorical:
         """π(· | state, t); ``state`` holds integer indices, or vectors [..., F]."""
         table: Tensor | None = self.features  # pyright: ignore[reportAssignmentType]
-        inputs = state if table is None else table[state.long()]
+        inputs = state.to(self.dtype) if table is None else table[state.long()]
         if self.horizon is not None:
             if t is None:
                 raise ValueError("t: this policy depends on time and was called without it")

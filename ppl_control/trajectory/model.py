@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -169,10 +171,10 @@ def _log_prior(mdp: TabularMDP, prior: str | nn.Module | None, horizon: int | No
     shape = shape if horizon is None else (horizon, *shape)
     if prior is None:
         return mdp.initial.new_zeros(()).expand(shape)
-    if isinstance(prior, str):
-        if prior != "uniform":
-            raise ValueError(f"action_prior: expected None, 'uniform' or a policy, got {prior!r}")
+    if isinstance(prior, str) and prior == "uniform":
         return mdp.initial.new_full((), -math.log(mdp.num_actions)).expand(shape)
+    if not isinstance(prior, nn.Module):
+        raise ValueError(f"action_prior: expected None, 'uniform' or a policy, got {prior!r}")
     with torch.no_grad():
         return tabulate(prior, mdp.num_states, mdp.num_actions, horizon).to(mdp.initial).detach()
 
@@ -180,18 +182,18 @@ def _log_prior(mdp: TabularMDP, prior: str | nn.Module | None, horizon: int | No
 def _check_horizon(horizon: int | None) -> int | None:
     if horizon is None:
         return None
-    if isinstance(horizon, bool) or int(horizon) != horizon or horizon < 1:
+    if isinstance(horizon, bool) or not hasattr(horizon, "__index__") or horizon < 1:
         raise ValueError(f"horizon: expected an integer >= 1 or None, got {horizon!r}")
-    return int(horizon)
+    return operator.index(horizon)
 
 
 def _check_temperature(temperature: float) -> float:
-    if not (math.isfinite(temperature) and temperature > 0):
+    if not (isinstance(temperature, Real) and 0 < temperature < math.inf):
         raise ValueError(f"temperature: expected a finite number > 0, got {temperature!r}")
     return float(temperature)
 
 
 def _check_discount(discount: float) -> float:
-    if not 0 < discount <= 1:
+    if not (isinstance(discount, Real) and 0 < discount <= 1):
         raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
     return float(discount)

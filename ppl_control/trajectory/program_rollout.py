@@ -10,6 +10,7 @@ import pyro
 import pyro.poutine as poutine
 import torch
 from jaxtyping import Bool, Float
+from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
@@ -90,8 +91,8 @@ def sample_program(model: TrajectoryModel, guide: Callable[[], Any], n: int) -> 
         return _run(model, guide, n, plate_depth(model))
     except (RuntimeError, IndexError) as error:
         raise ValueError(
-            f"program: it failed on a batch of {n} values ({error}); pass batched=False to from_program "
-            "if it branches on values"
+            f"program or policy: failed on a batch of {n} values ({error}); pass batched=False to from_program "
+            "if the program branches on values, and see that the policy fits its sites"
         ) from error
 
 
@@ -106,7 +107,8 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
 
         return inside
 
-    believed = poutine.trace(runner(guide)).get_trace()
+    with _Detached():  # a reparameterised value would carry the guide's gradient past log q
+        believed = poutine.trace(runner(guide)).get_trace()
     replayed = poutine.trace(poutine.replay(runner(model.model), trace=believed)).get_trace()
     for trace in (believed, replayed):
         trace.compute_log_prob()
@@ -127,6 +129,11 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
         closed=torch.tensor([row.closed for row in rows]),
         ordered=True,
     )
+
+
+class _Detached(Messenger):
+    def _pyro_post_sample(self, msg: Any) -> None:
+        msg["value"] = msg["value"].detach()
 
 
 @dataclass(frozen=True, eq=False)

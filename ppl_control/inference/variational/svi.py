@@ -145,6 +145,9 @@ class SVI:
             loss.backward()
             bound = float(elbo_now.mean())
             state.optimizer.step()
+            for name, parameter in state.guide.named_parameters():
+                if not bool((parameter < math.inf).all()):  # −∞ marks what the model rules out
+                    raise DivergenceError(f"step {state.number + 1}: {name} is no longer finite")
         state.number += 1
         state.history.setdefault("bound", []).append(bound)
         return {"bound": bound}
