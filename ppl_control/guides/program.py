@@ -103,5 +103,4 @@ def default_policy(model: TrajectoryModel) -> nn.Module:
     assert num_actions is not None
     if program.num_observations is not None:
         return TabularPolicy.uniform(program.num_observations, num_actions, horizon=model.horizon)
-    num_features = sum(site.size for site in program.seen)
-    return CategoricalMLP(num_actions, num_features=num_features, horizon=model.horizon)
+    return CategoricalMLP(num_actions, num_features=program.observation_size, horizon=model.horizon)

@@ -65,6 +65,9 @@ class Solution:
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     error_bound: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.guide.requires_grad_(False)  # an answer is read, not trained on
+
     def sample(self, n: int = 1, seed: int = 0) -> Trajectories:
         """Draw n trajectories as the guide believes them to go."""
         with RandomStream(seed):

@@ -10,14 +10,7 @@ from pyro.poutine.messenger import Messenger
 
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["Detached", "FirstDecisions"]
-
-
-class Detached(Messenger):
-    """Gradients reach a site through its distribution only, not through the values before it."""
-
-    def _pyro_post_sample(self, msg: Any) -> None:
-        msg["value"] = msg["value"].detach()
+__all__ = ["FirstDecisions"]
 
 
 class _Enough(Exception):

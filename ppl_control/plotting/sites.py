@@ -11,8 +11,9 @@ import torch
 from pyro.infer.inspect import get_model_relations
 
 from ppl_control.guides.custom import CustomGuide
-from ppl_control.plotting.excerpt import Detached, FirstDecisions
+from ppl_control.plotting.excerpt import FirstDecisions
 from ppl_control.randomness import RandomStream
+from ppl_control.trajectory.handlers import Detached
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.roles import time_index
 

@@ -22,7 +22,7 @@ class CategoricalMLP(Policy):
         num_actions: A.
         num_states: S, for integer states fed as one-hot vectors; or
         features: shape [S, F], one row a state; or
-        num_features: F, where the state itself is a vector [..., F].
+        num_features: F, where the state itself is a vector [..., F]; 0 where it is a single number [...].
         horizon: T, makes the policy depend on time; None: stationary.
         hidden: widths of the hidden layers.
         seed: seed of the initial weights.
@@ -63,8 +63,8 @@ class CategoricalMLP(Policy):
             "dtype": dtype,
         }
         self.horizon, self.dtype = horizon, dtype
-        width = num_features if table is None else table.shape[1]
-        assert width is not None
+        self.single_number = num_features == 0
+        width = max(num_features or 0, 1) if table is None else table.shape[1]
         widths = [width + (horizon is not None), *hidden]
         with RandomStream(seed):
             layers: list[nn.Module] = []
@@ -79,6 +79,8 @@ class CategoricalMLP(Policy):
         """π(· | state, t); ``state`` holds integer indices, or vectors [..., F]."""
         table: Tensor | None = self.features  # pyright: ignore[reportAssignmentType]
         inputs = state.to(self.dtype) if table is None else table[state.long()]
+        if self.single_number:
+            inputs = inputs.unsqueeze(-1)
         if self.horizon is not None:
             if t is None:
                 raise ValueError("t: this policy depends on time and was called without it")

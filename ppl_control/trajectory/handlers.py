@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ppl_control.trajectory.masked import impossible
 from ppl_control.trajectory.roles import Roles, family, time_index
 
-__all__ = ["Context", "GuideMessenger", "Program", "restricted"]
+__all__ = ["Context", "Detached", "GuideMessenger", "Program", "restricted"]
 
 
 class Program(Protocol):
@@ -96,6 +96,13 @@ class GuideMessenger(Messenger):
         if role in ("state", "latent", "action"):
             self.context.record(msg["name"], role, msg["value"])
             self.context.decisions += role == "action"
+
+
+class Detached(Messenger):
+    """Sampled values carry no gradient: a reparameterised one would take it past log q. Enter it first."""
+
+    def _pyro_post_sample(self, msg: Any) -> None:
+        msg["value"] = msg["value"].detach()
 
 
 def restricted(proposal: Any, model: Any) -> Any:

@@ -154,6 +154,9 @@ class TrajectoryModel:
             raise ValueError(f"replaced: serves tabular models and {list(settings)}, got {list(changes)}")
         return TrajectoryModel(**(settings | changes))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> TrajectoryModel:
+        return self  # never changed once made: copies of guides share it
+
     def to(self, device: torch.device | str) -> TrajectoryModel:
         """The same model with its tables on another device; a program is returned as it is."""
         return self if self.mdp is None else self.replaced(mdp=self.mdp.to(device))

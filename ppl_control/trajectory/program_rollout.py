@@ -10,10 +10,10 @@ import pyro
 import pyro.poutine as poutine
 import torch
 from jaxtyping import Bool, Float
-from pyro.poutine.messenger import Messenger
 from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
+from ppl_control.trajectory.handlers import Detached
 from ppl_control.trajectory.masked import kl_categorical
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -107,7 +107,7 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
 
         return inside
 
-    with _Detached():  # a reparameterised value would carry the guide's gradient past log q
+    with Detached():  # a reparameterised value would carry the guide's gradient past log q
         believed = poutine.trace(runner(guide)).get_trace()
     replayed = poutine.trace(poutine.replay(runner(model.model), trace=believed)).get_trace()
     for trace in (believed, replayed):
@@ -129,11 +129,6 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
         closed=torch.tensor([row.closed for row in rows]),
         ordered=True,
     )
-
-
-class _Detached(Messenger):
-    def _pyro_post_sample(self, msg: Any) -> None:
-        msg["value"] = msg["value"].detach()
 
 
 @dataclass(frozen=True, eq=False)

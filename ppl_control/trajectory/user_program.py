@@ -126,13 +126,25 @@ class UserProgram:
         return tuple(found.values())
 
     @property
+    def observation_size(self) -> int:
+        """Entries of an observation that is not finite: F for a vector, 0 for a single number."""
+        if len(self.seen) == 1 and self.seen[0].event_dim == 0:
+            return 0
+        return sum(site.size for site in self.seen)
+
+    @property
     def num_observations(self) -> int | None:
         """Number of joint values of what the policy is shown; None where it is not finite."""
         sizes = [site.cardinality for site in self.seen]
         return None if None in sizes else math.prod(size or 1 for size in sizes)
 
     def observe(self, *values: Tensor) -> Tensor:
-        """One observation of all visible values: a joint index [...] where all are finite, else a vector [..., F]."""
+        """One observation of all visible values.
+
+        A joint index [...] where all are finite; a single value as it is; else all entries as a vector [..., F].
+        """
+        if self.num_observations is None and len(values) == 1:
+            return values[0]
         if self.num_observations is None:
             parts = [
                 value.reshape(*value.shape[: value.ndim - site.event_dim], site.size)

@@ -121,7 +121,7 @@ def test_a_branching_program_told_to_be_batched_is_refused_with_advice():
 
 
 class Gaussian(nn.Module):
-    """q(a|s) = N(mean, width²), whatever the state, a vector of one number."""
+    """q(a|s) = N(mean, width²), whatever the state, a single number."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class Gaussian(nn.Module):
         self.log_width = nn.Parameter(torch.zeros((), dtype=torch.float64))
 
     def forward(self, state: torch.Tensor, t=None) -> Normal:
-        return Normal(self.mean.expand(state.shape[:-1]), self.log_width.exp())
+        return Normal(self.mean.expand(state.shape), self.log_width.exp())
 
 
 @pytest.mark.parametrize("estimator", ["score", "pyro"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -177,7 +178,7 @@ class SVI:
     @torch.no_grad()
     def solution(self, model: TrajectoryModel, state: SVIState) -> Solution:
         """The fitted guide; its bound is exact on tabular models, else estimated from fresh runs."""
-        guide = state.guide
+        guide = deepcopy(state.guide)
         if isinstance(guide, TabularGuide):
             q = guide.tables()
             value, action_value = exact_bound.values(model.tables, q)
