@@ -1,6 +1,14 @@
-"""Settings of hypothesis."""
+"""Settings of hypothesis; shapes checked in the whole package."""
 
+import sys
+
+import jaxtyping
 from hypothesis import HealthCheck, settings
+
+from tests import shapes
+
+sys.modules["shapes_of_tests"] = shapes  # the hook wants a name that pytest does not meddle with
+jaxtyping.install_import_hook("ppl_control", "shapes_of_tests.checked")
 
 settings.register_profile(
     "default",

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 
 from ppl_control import MessagePassing, SoftValueIteration, TabularMDP, TrajectoryModel, evaluate, infer
 from tests.problems import Problem, problems
@@ -17,6 +17,7 @@ def stationary(problem: Problem) -> TrajectoryModel:
     return problem.model().replaced(horizon=None, action_prior="uniform", discount=0.5, temperature=5.0)
 
 
+@settings(max_examples=10)
 @given(problem=problems(prior="uniform"))
 def test_the_fixed_point_is_the_limit_of_long_horizons(problem: Problem):
     endless = stationary(problem)
@@ -32,6 +33,7 @@ def test_the_fixed_point_is_the_limit_of_long_horizons(problem: Problem):
         np.testing.assert_allclose(here.executed_states, there.executed_states[:-1].sum(0), atol=1e-9)
 
 
+@settings(max_examples=10)
 @given(problem=problems(prior="uniform"))
 def test_the_stated_error_is_true(problem: Problem):
     endless = stationary(problem).replaced(discount=0.9)
