@@ -20,6 +20,7 @@ import pandas as pd
 from ppl_control.evaluation import Evaluation, evaluate
 from ppl_control.files import whole_file
 from ppl_control.inference import MessagePassing, Solution, infer
+from ppl_control.inference.base import ExactMethod, IterativeMethod
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
@@ -87,11 +88,11 @@ class Comparison:
         try:
             kept = json.loads(Path(path).read_text(encoding="utf-8"))
             table = pd.DataFrame(kept["rows"], columns=list(COLUMNS))
-            settings = kept["settings"]
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+            return cls(table.astype(dict.fromkeys(COLUMNS[3:], float)), kept["settings"])
+        except FileNotFoundError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:  # not JSON, not a table, not numbers
             raise ValueError(f"path: {path} is no saved comparison: {error!r}") from error
-        numbers = list(COLUMNS[3:])
-        return cls(table.astype(dict.fromkeys(numbers, float)), settings)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; −∞ and missing as None."""
@@ -137,7 +138,11 @@ def compare(
     if workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers!r}")
     for name, model in named.items():
+        if not isinstance(model, TrajectoryModel):
+            raise ValueError(f"models: {name!r} is {model!r}, no TrajectoryModel")
         for label, method in methods.items():
+            if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
+                raise ValueError(f"methods: {label!r} is {method!r}, no inference method")
             try:
                 method.check(model)
             except ValueError as error:

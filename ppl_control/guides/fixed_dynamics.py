@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from ppl_control.guides.program import ProgramGuide, default_policy
@@ -49,6 +50,6 @@ class FixedDynamics:
             return ProgramGuide(model, policy, learn_dynamics=False)
         if self.policy is not None:
             return TabularGuide(model, deepcopy(self.policy))
-        t = model.tables
-        policy = TabularPolicy.uniform(t.num_states, t.num_actions, horizon=t.horizon, dtype=t.initial.dtype)
-        return TabularGuide(model, policy.to(t.initial.device))
+        closed = model.tables.log_prior == -torch.inf
+        uniform = torch.zeros_like(model.tables.log_prior).masked_fill(closed, -torch.inf)
+        return TabularGuide(model, TabularPolicy(uniform))

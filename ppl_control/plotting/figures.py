@@ -21,9 +21,12 @@ ALARM = "#B23A00"
 def blank(width: float, height: float) -> Figure:
     """An empty figure, inches, of which pyplot knows nothing.
 
-    Jupyter shows figures only once pyplot is imported, hence the import of a name that nobody uses.
+    Jupyter shows figures only once pyplot has loaded its backend, hence the switch to the one already chosen.
     """
-    import matplotlib.pyplot  # noqa: F401
+    import matplotlib
+    from matplotlib import pyplot
     from matplotlib.figure import Figure
+
+    pyplot.switch_backend(matplotlib.get_backend())
 
     return Figure(figsize=(width, height), layout="constrained", dpi=150)

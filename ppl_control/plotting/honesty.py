@@ -80,7 +80,8 @@ def _style(index: int, count: int) -> dict:
 def _draw(panel: Axes, runs: list[dict], methods: list) -> None:
     returns = [float(run[name]) for run in runs for name in NEEDED[2:]]
     low, high = min(returns), max(returns)
-    margin = 0.12 * (high - low) or 0.5 * max(1.0, abs(high))
+    apart = high - low > 1e-9 * max(1.0, abs(high))  # else they differ by rounding only
+    margin = 0.12 * (high - low) if apart else 0.5 * max(1.0, abs(high))
     low, high = low - margin, high + margin
     panel.fill_between([low, high], [low, low], [low, high], color="#f4f0ea", linewidth=0, zorder=0)
     panel.plot([low, high], [low, high], color=GREY, linewidth=1, zorder=1)

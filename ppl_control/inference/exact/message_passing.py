@@ -92,8 +92,9 @@ def posterior_guide(
     gain = tables.log_p + tables.reward + padded[..., tables.successor]
     outcomes = torch.where(q[..., None] > -torch.inf, gain - q[..., None], tables.log_p)
     value = torch.cat([first, first.new_zeros(1)])
+    hopeless = (tables.log_prior + q == -torch.inf).all(-1, keepdim=True)  # nothing succeeds from here: keep the prior
     return GuideTables(
-        torch.log_softmax(tables.log_prior + q, -1),
+        torch.log_softmax(torch.where(hopeless, tables.log_prior, tables.log_prior + q), -1),
         torch.log_softmax(tables.initial.log() + value, -1),
         outcomes,
     )

@@ -64,7 +64,7 @@ class SVI:
     optimizer: Literal["natural", "adam"] | None = None
 
     def __post_init__(self) -> None:
-        if not (hasattr(self.guide, "build") or callable(self.guide)):
+        if isinstance(self.guide, type) or not (hasattr(self.guide, "build") or callable(self.guide)):
             raise ValueError(f"guide: expected a recipe such as FixedDynamics(), or a function, got {self.guide!r}")
         for name in ("steps", "particles"):
             value = getattr(self, name)
@@ -147,8 +147,9 @@ class SVI:
             bound = float(elbo_now.mean())
             state.optimizer.step()
             for name, parameter in state.guide.named_parameters():
-                if not bool((parameter < math.inf).all()):  # −∞ marks what the model rules out
-                    raise DivergenceError(f"step {state.number + 1}: {name} is no longer finite")
+                largest = float(parameter.detach().max())  # −∞ is allowed: it marks what the model rules out
+                if not largest < math.inf:
+                    raise DivergenceError(f"step {state.number + 1}: {name} is {largest}")
         state.number += 1
         state.history.setdefault("bound", []).append(bound)
         return {"bound": bound}
