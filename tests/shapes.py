@@ -17,7 +17,7 @@ from jaxtyping import AbstractArray, AnnotationError
 __all__ = ["checked"]
 
 
-# Their annotations name one time; they are called with a batch of times.
+# Their annotations name one time; they are given a batch of times.
 EXEMPT = ("variational_backup", "guide_q")
 
 
