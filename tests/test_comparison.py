@@ -11,13 +11,14 @@ from ppl_control import (
     Comparison,
     MessagePassing,
     SoftValueIteration,
+    TabularMDP,
     TrajectoryModel,
     compare,
     evaluate,
     infer,
 )
 from ppl_control.comparison import COLUMNS
-from ppl_control.models import frozen_lake, hiking, lottery
+from ppl_control.models import hiking, lottery
 from tests.problems import random_problem
 from tests.trajectory.test_from_program import as_program
 
@@ -66,7 +67,8 @@ def test_the_numbers_are_those_of_infer_and_evaluate(comparison: Comparison):
 
 
 def test_a_gap_is_empty_where_the_evidence_is_unknown():
-    endless = frozen_lake.model(temperature=0.1).replaced(horizon=None, discount=0.95)
+    cell = TabularMDP([1.0], [[[1.0], [1.0]]], [[0.0, 0.0]])
+    endless = TrajectoryModel(cell, discount=0.9)  # γ Σ_a exp(r/α) p = 1.8
     program = as_program(random_problem(8, prior="uniform", shared=False, ends=False))
     table = compare({"endless": endless, "program": program}, {"fit": SVI(steps=2)}, episodes=50).table
     assert table.gap.isna().all()

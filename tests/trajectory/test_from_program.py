@@ -12,7 +12,7 @@ from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.program_rollout import sample_program
 from tests.problems import Problem, random_problem
 
-QUICK = {"steps": 300, "learning_rate": 0.1, "particles": 128}
+QUICK = {"steps": 200, "learning_rate": 0.1, "particles": 128}
 
 
 def as_program(problem: Problem, **settings) -> TrajectoryModel:
@@ -44,7 +44,7 @@ def problem() -> Problem:
 @pytest.mark.parametrize("batched", [True, False])
 def test_the_bound_of_a_fresh_guide(problem: Problem, recipe, batched: bool):
     """Both guides start at the prior and the true dynamics: their bound is the table's."""
-    model, n = as_program(problem, batched=batched), 20_000 if batched else 600
+    model, n = as_program(problem, batched=batched), 20_000 if batched else 250
     exact = float(elbo_and_loss(recipe.build(problem.model()))[0])
     with RandomStream(0), torch.no_grad():
         rollout = sample_program(model, recipe.build(model), n)
@@ -68,7 +68,7 @@ def test_a_fit_comes_near_the_optimum(problem: Problem, recipe, method):
 
 @pytest.mark.parametrize("estimator", ["score", "pyro"])
 def test_both_estimators_climb(problem: Problem, estimator: str):
-    method = SVI(estimator=estimator, steps=150, learning_rate=0.1, particles=64)
+    method = SVI(estimator=estimator, steps=100, learning_rate=0.1, particles=64)
     history = infer(as_program(problem), method, progress=False).history["bound"]
     assert sum(history[-20:]) / 20 > sum(history[:5]) / 5 + 0.1
 
