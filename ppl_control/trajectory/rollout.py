@@ -90,7 +90,7 @@ def sample_rollout(tables: Tables, guide: GuideTables, n: int) -> Rollout:
     return Rollout(torch.stack(states), choice // width, choice % width)
 
 
-def _joint_cdf(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S+1_AK"]:
+def _joint_cdf(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T N"]:
     dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
     joint = (guide.policy.exp()[..., None] * dynamics).flatten(-2).double()
     silent = torch.zeros_like(joint[..., :1, :])

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 ITERATIONS = 10_000  # policy improvements or sweeps before a fixed point is given up
+PATIENCE = 200  # sweeps after which the posterior's V must have come to change less
 ROUNDING = 1e-9  # relative residual below which a lack of progress is rounding
 
 
@@ -55,8 +56,12 @@ def stationary_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor,
 
 def visits(tables: Tables, guide: GuideTables) -> Float[Tensor, " S"]:
     """Expected number of decisions in each state (discounted where there is a discount)."""
-    initial = tables.initial if guide.initial is None else guide.initial.exp()
-    return _solve(chain(tables, guide)[:, :-1].T, initial[:-1], "the number of visits")
+    initial = (tables.initial if guide.initial is None else guide.initial.exp())[:-1]
+    matrix, reached = chain(tables, guide)[:, :-1], initial > 0
+    while bool((further := (matrix[reached] > 0).any(0) & ~reached).any()):
+        reached = reached | further
+    # What is never reached may well never end: it is left out.
+    return _solve((matrix * reached[:, None]).T, initial, "the number of visits")
 
 
 def longest_life(tables: Tables) -> Float[Tensor, " S"]:
@@ -133,12 +138,17 @@ def posterior_fixed_point(
         ValueError: the fixed point diverges.
     """
     value = tables.initial.new_full((tables.num_states,), -math.inf)
+    last = math.inf
     for sweep in range(ITERATIONS):
         improved = soft_maximum(posterior_backup(tables, value), tables.log_prior)
         settled = torch.where(improved == value, 0.0, (improved - value).abs()).max()
         value = improved
-        if sweep >= tables.num_states and (settled < 1e-9 or value.max() > 1e6):
+        if sweep >= tables.num_states and settled < 1e-9:
             break
+        if sweep % PATIENCE == PATIENCE - 1 and sweep >= tables.num_states:
+            if settled > 0.99 * last:
+                break  # V grows by the same each sweep: it diverges, or so slowly settles that only solving helps
+            last = float(settled)
     value = _polish(tables, value)
     again = soft_maximum(posterior_backup(tables, value), tables.log_prior)
     residual = torch.where(again == value, 0.0, (again - value).abs()).max()
