@@ -5,7 +5,7 @@ import math
 import pyro
 import pytest
 import torch
-from pyro.distributions import Bernoulli, Categorical, Delta, Normal
+from pyro.distributions import Bernoulli, Binomial, Categorical, Delta, Normal
 from torch import nn
 
 from ppl_control import SVI, TrajectoryModel, evaluate, infer
@@ -80,6 +80,28 @@ def test_plates_of_the_program_s_own():
     best = 3 * math.e / (1 + math.e)
     assert abs(report.executed_return - best) < 0.05 + 4 * report.executed_return_stderr
     assert solution.sample(5).states.shape == (5, 1, 3)
+
+
+@pytest.mark.parametrize(
+    "prior",
+    [
+        Categorical(torch.tensor([0.49, 0.42, 0.09], dtype=torch.float64)),
+        Categorical(torch.tensor([0.49, 0.42, 0.09], dtype=torch.float64)).mask(True),
+        Binomial(2, torch.tensor(0.3, dtype=torch.float64)),
+    ],
+    ids=lambda prior: type(prior).__name__,
+)
+def test_unconstrained_learns_any_finite_state(prior):
+    def program():
+        state = pyro.sample("s_0", prior)
+        action = pyro.sample("a_0", EVEN)
+        pyro.deterministic("r_0", (state * action).double())
+
+    model = TrajectoryModel.from_program(program, horizon=1)
+    solution = infer(model, SVI(Unconstrained(), **METHOD), progress=False)
+    luck = zip((0.49, 0.42, 0.09), range(3), strict=True)
+    evidence = math.log(sum(p * (1 + math.exp(s)) / 2 for p, s in luck))
+    assert abs(solution.log_evidence_bound - evidence) < 0.01 + 4 * solution.log_evidence_bound_stderr
 
 
 def branching() -> TrajectoryModel:
