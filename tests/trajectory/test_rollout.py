@@ -1,6 +1,7 @@
 """The batched rollout means what the per-site program means."""
 
 import math
+from collections import Counter
 
 import pyro
 import pyro.poutine as poutine
@@ -85,18 +86,25 @@ def test_log_joint_is_that_of_enumeration(problem: Problem):
     expected = brute_force.log_joints(problem)
     rollout = draw(model, 20)
     terms = log_terms(model.tables, guides.FixedDynamics().build(model).tables(), rollout)
-    for i, value in enumerate(log_joint(terms).tolist()):
-        assert value == pytest.approx(expected[_path(model, rollout, i)], rel=1e-10, abs=1e-12)
+    for path, value in zip(_paths(model, rollout), log_joint(terms).tolist(), strict=True):
+        assert value == pytest.approx(expected[path], rel=1e-10, abs=1e-12)
 
 
-def _path(model: TrajectoryModel, rollout: Rollout, i: int) -> Path:
-    states, actions, rewards = rollout.states[:, i].tolist(), [], []
-    for t, state in enumerate(states[:-1]):
-        alive = state < model.tables.num_states
-        a, k = int(rollout.actions[t, i]), int(rollout.outcomes[t, i])
-        actions.append(a if alive else -1)
-        rewards.append(float(model.tables.outcomes.reward[state, a, k]) if alive else 0.0)
-    return Path(tuple(states), tuple(actions), tuple(rewards))
+def _paths(model: TrajectoryModel, rollout: Rollout) -> list[Path]:
+    rewards = model.tables.outcomes.reward.tolist()
+    columns = zip(rollout.states.T.tolist(), rollout.actions.T.tolist(), rollout.outcomes.T.tolist(), strict=True)
+    found = []
+    for states, actions, outcomes in columns:
+        steps = list(zip(states, actions, outcomes, strict=False))
+        alive = [s < model.tables.num_states for s in states]
+        found.append(
+            Path(
+                tuple(states),
+                tuple(a if lives else -1 for (_, a, _), lives in zip(steps, alive, strict=False)),
+                tuple(rewards[s][a][k] if lives else 0.0 for (s, a, k), lives in zip(steps, alive, strict=False)),
+            )
+        )
+    return found
 
 
 @pytest.mark.parametrize("problem", each_problem()[::3], ids=label)
@@ -106,15 +114,12 @@ def test_frequencies_are_probabilities(problem: Problem):
     guide = guides.FixedDynamics().build(model)
     policy = guide.tables().policy.exp().detach().numpy()
     rollout = draw(model, n, guide)
-    counts: dict[Path, int] = {}
-    for i in range(n):
-        path = _path(model, rollout, i)
-        counts[path] = counts.get(path, 0) + 1
+    counts = Counter(_paths(model, rollout))
     expected = brute_force.under(problem, policy)
     assert counts.keys() <= expected.keys()
     for path, p in expected.items():
         if n * p > 20:
-            assert abs(counts.get(path, 0) / n - p) < 4.5 * math.sqrt(p * (1 - p) / n)
+            assert abs(counts[path] / n - p) < 4.5 * math.sqrt(p * (1 - p) / n)
 
 
 def test_without_a_horizon_rollouts_end_by_themselves():
