@@ -110,7 +110,7 @@ def _paths(model: TrajectoryModel, rollout: Rollout) -> list[Path]:
 @pytest.mark.parametrize("problem", each_problem()[::3], ids=label)
 def test_frequencies_are_probabilities(problem: Problem):
     """Sampled from the prior: each trajectory as often as enumeration says, within 4.5 standard errors."""
-    model, n = problem.model(), 20_000
+    model, n = problem.model(), 6_000
     guide = guides.FixedDynamics().build(model)
     policy = guide.tables().policy.exp().detach().numpy()
     rollout = draw(model, n, guide)
