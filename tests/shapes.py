@@ -17,14 +17,8 @@ from jaxtyping import AbstractArray, AnnotationError
 __all__ = ["checked"]
 
 
-# Their annotations name one time; they are given a batch of times.
-EXEMPT = ("variational_backup", "guide_q")
-
-
 def checked(function: Callable) -> Callable:
     """Check every jaxtyping annotation of a call; names of axes mean one length throughout the call."""
-    if function.__name__ in EXEMPT:
-        return function
     names = inspect.signature(function).parameters
     hints: dict[str, Any] | None = None
 

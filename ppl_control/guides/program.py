@@ -82,7 +82,10 @@ class ProgramGuide(nn.Module):
         values = tilt[index] if index else tilt
         if isinstance(prior, torch.distributions.Categorical):
             return Categorical(logits=torch.where(impossible(prior), -torch.inf, prior.logits + values))
-        # Bernoulli: the tilt is the difference of its two entries; what is certain stays so.
+        if not isinstance(prior, torch.distributions.Bernoulli):
+            log_p = prior.log_prob(prior.enumerate_support()).movedim(0, -1)
+            return Categorical(logits=torch.where(log_p == -torch.inf, log_p, log_p + values))
+        # Bernoulli's values are floats: the tilt is the difference of its two entries; what is certain stays so.
         tilted = torch.sigmoid(prior.logits + values[..., 1] - values[..., 0])
         certain = (prior.probs == 0) | (prior.probs == 1)
         return type(prior)(probs=torch.where(certain, prior.probs.to(tilted), tilted))

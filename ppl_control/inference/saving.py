@@ -60,12 +60,13 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
     """
     try:
         kept = torch.load(path, weights_only=True)
-        known = kept["format"] == FORMAT
+        if kept["format"] != FORMAT:
+            raise ValueError(f"its format is {kept['format']!r}, not {FORMAT!r}")
     except FileNotFoundError:
         raise
     except Exception as error:
         raise ValueError(f"path: {path} is no saved solution: {error}") from error
-    if not known or kept["fingerprint"] != model.fingerprint:
+    if kept["fingerprint"] != model.fingerprint:
         raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
     policy = _rebuild(kept["policy"])
     if model.is_tabular:

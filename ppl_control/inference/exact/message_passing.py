@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution, require_tabular
+from ppl_control.inference.exact.answer import exact_solution
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point
-from ppl_control.inference.exact.recursions import backward, elbo, posterior_backup
+from ppl_control.inference.exact.recursions import backward, posterior_backup
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables, Tables
 
@@ -59,26 +59,14 @@ class MessagePassing:
     @torch.no_grad()
     def solve(self, model: TrajectoryModel) -> Solution:
         """The posterior as a guide; its bound is log Z itself."""
-        tables, alpha = model.tables, model.temperature
+        tables = model.tables
         if model.horizon is None:
             value, q = posterior_fixed_point(tables, repr(model.action_prior), model.discount)
-            first, ahead = value, value
+            guide = posterior_guide(tables, value, value, q)
         else:
             value, q = backward(tables, posterior_backup)
-            first, ahead = value[0], value[1:]
-        guide = posterior_guide(tables, first, ahead, q)
-        bound_guide = TabularGuide.from_tables(model, guide)
-        return Solution(
-            model=model,
-            method=self,
-            policy=bound_guide.policy,
-            guide=bound_guide,
-            log_evidence_bound=float(elbo(tables, guide, first)),
-            exact=True,
-            temperature=alpha,
-            soft_value=value * alpha,
-            soft_q=q * alpha,
-        )
+            guide = posterior_guide(tables, value[0], value[1:], q)
+        return exact_solution(model, self, guide, value, q)
 
 
 def posterior_guide(

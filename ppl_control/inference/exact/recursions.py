@@ -36,7 +36,7 @@ def posterior_backup(tables: Tables, value: Float[Tensor, "*T S"]) -> Float[Tens
     return torch.logsumexp(tables.log_p + tables.reward + tables.at_successor(value), -1)
 
 
-def variational_backup(tables: Tables, value: Float[Tensor, " S"]) -> Float[Tensor, "S A"]:
+def variational_backup(tables: Tables, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A"]:
     """The backup under fixed dynamics.  Q(s,a) = E_{s'}[r + V(s')]
 
     References:
@@ -88,7 +88,7 @@ def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S S+1"]:
 def guide_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
     """ELBO to go under a guide.  V_t(s) = E_q Σ_{t'≥t} [r + log π0 − log q(a) + log p − log q(outcome)]"""
     assert tables.horizon is not None
-    policy, nothing = guide.policy.exp(), tables.initial.new_zeros(tables.num_states)
+    policy, nothing = guide.policy.exp(), tables.initial.new_zeros(tables.horizon, tables.num_states)
     gain = (policy * guide_q(tables, guide, nothing)).sum(-1) + choice_terms(tables, guide)
     value = tables.initial.new_zeros(tables.horizon + 1, tables.num_states)
     rows, gains = value.unbind(0), gain.unbind(0)

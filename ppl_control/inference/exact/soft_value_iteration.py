@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 
-from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution, require_tabular
+from ppl_control.inference.exact.answer import exact_solution
 from ppl_control.inference.exact.fixed_point import soft_fixed_point
-from ppl_control.inference.exact.recursions import backward, elbo, variational_backup
+from ppl_control.inference.exact.recursions import backward, variational_backup
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables
 
@@ -45,25 +45,10 @@ class SoftValueIteration:
     @torch.no_grad()
     def solve(self, model: TrajectoryModel) -> Solution:
         """The soft-optimal policy, values and bound."""
-        tables, alpha = model.tables, model.temperature
-        error = 0.0
+        tables, error = model.tables, 0.0
         if model.horizon is None:
-            value, q, error = soft_fixed_point(tables, model.discount, self.tolerance / alpha)
-            first = value
+            value, q, error = soft_fixed_point(tables, model.discount, self.tolerance / model.temperature)
         else:
             value, q = backward(tables, variational_backup)
-            first = value[0]
         guide = GuideTables(torch.log_softmax(tables.log_prior + q, -1))
-        bound_guide = TabularGuide.from_tables(model, guide)
-        return Solution(
-            model=model,
-            method=self,
-            policy=bound_guide.policy,
-            guide=bound_guide,
-            log_evidence_bound=float(elbo(tables, guide, first)),
-            exact=True,
-            temperature=alpha,
-            soft_value=value * alpha,
-            soft_q=q * alpha,
-            error_bound=error * alpha,
-        )
+        return exact_solution(model, self, guide, value, q, error)

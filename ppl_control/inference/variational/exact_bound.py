@@ -59,8 +59,8 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
 
     In the metric of its own Fisher information the gradient of a conditional does not depend on how often
     the state is visited: log q moves by ``rate`` towards log π0 + Q (actions) and log p + r + V' (outcomes).
-    Rate 1 under fixed dynamics is soft policy iteration, exact after at most T steps; action and outcome
-    form one conditional q(a, outcome | s), so the same holds for the unconstrained guide.
+    Rate 1 under fixed dynamics is soft policy iteration, exact after at most T steps. Action and outcome form
+    one conditional q(a, outcome | s), so that the unconstrained guide needs one step more, for its first state.
 
     References:
         Amari (1998); Khan and Rue (2023), arXiv 2107.04562, section 1.3.
