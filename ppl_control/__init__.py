@@ -13,6 +13,7 @@ from ppl_control.inference import (
     SoftValueIteration,
     Solution,
     infer,
+    messages,
 )
 from ppl_control.inference.saving import load
 from ppl_control.evaluation import Evaluation, evaluate
@@ -28,6 +29,7 @@ __all__ = [
     "MessagePassing",
     "SoftValueIteration",
     "SVI",
+    "messages",
     "Solution",
     "load",
     "DivergenceError",

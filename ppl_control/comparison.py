@@ -125,7 +125,8 @@ def compare(
         models: a model, or name → model.
         methods: name → method.
         seeds: seeds of fitting and evaluation.
-        workers: processes; more than 1 needs models and methods that can be pickled.
+        workers: processes; more than 1 needs models and methods that can be pickled and, in a script, the
+            usual ``if __name__ == "__main__":`` around the call.
         episodes: simulated episodes, where there are no tables.
         progress: show a progress bar for each fit (one process only).
 
@@ -135,7 +136,10 @@ def compare(
     named = models if isinstance(models, Mapping) else {"model": models}
     if not named or not methods or not len(seeds):
         raise ValueError("models, methods, seeds: expected at least one of each")
-    if workers < 1:
+    if not all(hasattr(seed, "__index__") for seed in seeds):
+        raise ValueError(f"seeds: expected integers, got {list(seeds)}")
+    seeds = [int(seed) for seed in seeds]
+    if isinstance(workers, bool) or not hasattr(workers, "__index__") or workers < 1:
         raise ValueError(f"workers: expected at least 1, got {workers!r}")
     for name, model in named.items():
         if not isinstance(model, TrajectoryModel):
@@ -167,7 +171,7 @@ def compare(
     settings = {
         "methods": {label: repr(method) for label, method in methods.items()},
         "models": {name: repr(model) for name, model in named.items()},
-        "seeds": list(seeds),
+        "seeds": seeds,
         "episodes": episodes,
         "versions": versions(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -88,6 +89,8 @@ def evaluate(
     Raises:
         ValueError: the policy does not fit the model, or ``episodes`` is less than 2.
     """
+    if not isinstance(solution, Solution):
+        raise ValueError(f"solution: expected what infer returned, got {solution!r}")
     if not isinstance(model, TrajectoryModel):
         raise ValueError(f"model: expected a TrajectoryModel, got {model!r}")
     if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or episodes < 2:
@@ -125,7 +128,8 @@ def evaluate(
 
 
 def _execute(model: TrajectoryModel, policy: nn.Module) -> _Walk:
-    return _exact(model.tables, TabularGuide(model, policy).tables())
+    here = deepcopy(policy).to(model.tables.initial.device)  # it may have been fitted elsewhere
+    return _exact(model.tables, TabularGuide(model, here).tables())
 
 
 def _execute_whole(model: TrajectoryModel, policy: nn.Module) -> _Walk:

@@ -134,11 +134,11 @@ def _print(console: Console, found: dict[str, Any], description: str) -> None:
     actions = list(found["start"][0]["policy"])
     starts = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     starts.add_column("start", no_wrap=True)
-    for header in ("p(s₀)", "value", *(f"π({action})" for action in actions)):
+    for header in ("p(s₀)", "value", *(escape(f"π({action})") for action in actions)):
         starts.add_column(header, justify="right", no_wrap=True)
     for start in found["start"][:STARTS]:
         chances = [number(p) for p in start["policy"].values()]
-        starts.add_row(start["state"], number(start["probability"]), number(start["value"]), *chances)
+        starts.add_row(escape(start["state"]), number(start["probability"]), number(start["value"]), *chances)
     console.print(starts)
     if len(found["start"]) > STARTS:
         console.print(f"[dim]… and {len(found['start']) - STARTS} more start states; --json lists all[/dim]")

@@ -62,7 +62,7 @@ class TabularGuide(nn.Module):
     def tables(self) -> GuideTables:
         """Normalised log-probabilities, with their graph."""
         t = self.model.tables
-        policy = tabulate(self.policy, t.num_states, t.num_actions, t.horizon)
+        policy = tabulate(self.policy, t.num_states, t.num_actions, t.horizon).to(t.initial.dtype)
         if self._any_closed:  # no mass where the action prior has none
             policy = torch.log_softmax(policy.masked_fill(self._closed, -torch.inf), -1)
         return GuideTables(

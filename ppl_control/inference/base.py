@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.guides.bound import BoundGuide
-from ppl_control.inference.checkpoint import resume, store
+from ppl_control.inference.checkpoint import identity, resume, store
 from ppl_control.inference.progress import progress_bar
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
@@ -39,7 +39,7 @@ class Solution:
 
     Attributes:
         model: the model it was fitted to.
-        method: the method's settings.
+        method: the method's settings; their text after ``load``.
         policy: q(a|s,t); None for a guide of your own without one.
         guide: q(τ), with ``initial``, ``transition`` (tabular models) and ``policy``; calling it runs it in Pyro.
         log_evidence_bound: nats; log Z itself for exact posteriors, else a lower bound (ELBO).
@@ -80,7 +80,8 @@ class Solution:
         save(self, path)
 
     def __repr__(self) -> str:
-        return f"Solution({type(self.method).__name__}, bound={self.log_evidence_bound:.6g} nats, exact={self.exact})"
+        name = self.method if isinstance(self.method, str) else type(self.method).__name__
+        return f"Solution({name}, bound={self.log_evidence_bound:.6g} nats, exact={self.exact})"
 
 
 @runtime_checkable
@@ -166,14 +167,17 @@ def infer(
         raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
     if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
         raise ValueError(f"method: expected an inference method, got {method!r}")
+    callbacks = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
     if device is not None:
         model = model.to(device)
     method.check(model)
     if isinstance(method, ExactMethod):
         return method.solve(model)
     state = method.init(model, seed)
+    run = identity(model, method, seed)
     if checkpoint is not None:
-        resume(state, model, method, checkpoint)
+        resume(state, run, checkpoint)
+        store(state, run, checkpoint)
     with progress_bar(title or type(method).__name__, method.steps, shown=progress) as advance:
         advance(state.number, {})
         while not method.finished(state):
@@ -181,7 +185,7 @@ def infer(
             advance(state.number, metrics)
             stop = [bool(callback(Step(state.number, metrics, state))) for callback in callbacks]
             if checkpoint is not None and (any(stop) or method.finished(state) or state.number % 100 == 0):
-                store(state, model, method, checkpoint)
+                store(state, run, checkpoint)
             if any(stop):
                 break
     return method.solution(model, state)

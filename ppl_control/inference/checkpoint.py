@@ -11,37 +11,43 @@ import torch
 from ppl_control.files import whole_file
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["resume", "store"]
+__all__ = ["identity", "resume", "store"]
 
 
-def store(state: Any, model: TrajectoryModel, method: Any, path: str | Path) -> None:
+def store(state: Any, run: dict[str, str], path: str | Path) -> None:
     """Write the state of a run; an earlier file stays until the new one is complete."""
     with whole_file(path) as file:
-        torch.save({"run": _identity(model, method), "state": state.state_dict()}, file)
+        torch.save({"run": run, "state": state.state_dict()}, file)
 
 
-def resume(state: Any, model: TrajectoryModel, method: Any, path: str | Path) -> None:
+def resume(state: Any, run: dict[str, str], path: str | Path) -> None:
     """Put a stored state into a fresh one, where the file exists.
 
     Raises:
-        ValueError: the file is no checkpoint, or one of another model, method or settings.
+        ValueError: the file is no checkpoint, or one of another model, method, seed or settings.
     """
     if not Path(path).exists():
         return
     try:
         kept = torch.load(path, weights_only=True)
-        identity, saved = kept["run"], kept["state"]
+        theirs, saved = dict(kept["run"]), kept["state"]
     except Exception as error:
-        raise ValueError(f"checkpoint: {path} is no checkpoint of ppl_control: {error}") from error
-    if identity != _identity(model, method):
-        raise ValueError(f"checkpoint: {path} belongs to {identity}, not to {_identity(model, method)}")
+        raise ValueError(f"checkpoint: {path} is no checkpoint of ppl_control") from error
+    for name in sorted(theirs.keys() | run.keys()):
+        if theirs.get(name) != run.get(name):
+            raise ValueError(
+                f"checkpoint: {path} belongs to another run: {name} was {theirs.get(name)}, now it is {run.get(name)}"
+            )
     try:
         state.load_state_dict(saved)
     except RuntimeError as error:
         raise ValueError(f"checkpoint: {path} belongs to a guide of another shape: {error}") from error
 
 
-def _identity(model: TrajectoryModel, method: Any) -> str:
-    settings = {field.name: getattr(method, field.name) for field in fields(method)}
-    guide = type(settings.pop("guide", None)).__name__
-    return f"{type(method).__name__}({guide}, {settings}) on {model!r} {model.fingerprint}"
+def identity(model: TrajectoryModel, method: Any, seed: int) -> dict[str, str]:
+    """What makes a run this run: model, method with all its settings (``steps`` sets the decay), guide, seed."""
+    settings = {field.name: repr(getattr(method, field.name)) for field in fields(method)}
+    guide = getattr(method, "guide", None)
+    settings["guide"] = f"{type(guide).__name__}({getattr(guide, 'policy', None)!r})"
+    names = {"method": type(method).__name__, "seed": str(int(seed)), "model": f"{model!r} {model.fingerprint[:12]}"}
+    return settings | names

@@ -65,7 +65,7 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise ValueError(f"path: {path} is no saved solution: {error}") from error
+        raise ValueError(f"path: {path} is no saved solution of ppl_control") from error
     if kept["fingerprint"] != model.fingerprint:
         raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
     policy = _rebuild(kept["policy"])

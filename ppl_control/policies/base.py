@@ -23,6 +23,8 @@ class Policy(nn.Module, ABC):
     int, or an integer tensor that broadcasts against the batch of states.
     """
 
+    state_ndim = 0  # dimensions of one state: 0 for an index or a number, 1 for a vector
+
     def __init__(self) -> None:
         super().__init__()
         self._stream = RandomStream(0)
@@ -51,7 +53,8 @@ class Policy(nn.Module, ABC):
             The actions, and the time of the next decision, shape [batch].
         """
         states = torch.as_tensor(np.asarray(observation))
-        t = np.zeros(states.shape[:1], dtype=np.int64) if state is None else state[0]
+        batch = states.shape[: states.ndim - self.state_ndim]
+        t = np.zeros(batch, dtype=np.int64) if state is None else state[0]
         if episode_start is not None:
             t = np.where(np.asarray(episode_start).reshape(t.shape), 0, t)
         with self._stream:

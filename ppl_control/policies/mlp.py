@@ -46,6 +46,8 @@ class CategoricalMLP(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
+        if num_actions < 1:
+            raise ValueError(f"num_actions: expected at least 1, got {num_actions!r}")
         if sum(given is not None for given in (num_states, features, num_features)) != 1:
             raise ValueError("give exactly one of num_states, features and num_features")
         rows = torch.eye(num_states) if num_states is not None else features
@@ -64,6 +66,7 @@ class CategoricalMLP(Policy):
         }
         self.horizon, self.dtype = horizon, dtype
         self.single_number = num_features == 0
+        self.state_ndim = int(bool(num_features))
         width = max(num_features or 0, 1) if table is None else table.shape[1]
         widths = [width + (horizon is not None), *hidden]
         with RandomStream(seed):

@@ -109,6 +109,8 @@ def restricted(proposal: Any, model: Any) -> Any:
     """A proposal in Pyro's clothes, without mass where the model's categorical has none."""
     if isinstance(proposal, torch.distributions.Categorical):
         logits = proposal.logits
+        if isinstance(model, torch.distributions.Bernoulli) and logits.shape[-1] == 2:
+            return type(model)(logits=logits[..., 1] - logits[..., 0])  # its values are floats
         if isinstance(model, torch.distributions.Categorical):
             logits = torch.where(impossible(model), -torch.inf, logits)
         return Categorical(logits=logits)

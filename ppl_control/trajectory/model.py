@@ -83,7 +83,8 @@ class TrajectoryModel:
         """A model from your own Pyro function of no arguments; its action sites carry the action prior.
 
         Write rewards as ``pyro.deterministic("r_t", r)``: the factor exp(r/α) is added here, so that returns
-        keep reward units. A factor or observed site ``O_t`` of your own counts as it stands, in nats.
+        keep reward units. A factor or observed site ``O_t`` of your own counts as it stands, in nats, and then
+        stands for that step's reward too.
 
         Args:
             program: the function; it should work on batches of values (see ``batched``).
@@ -134,7 +135,7 @@ class TrajectoryModel:
         """A digest that tells models apart: every table and setting; for a program its sites and settings."""
         digest = hashlib.sha256(repr((self.horizon, self.temperature, self.discount)).encode())
         if self._tables is None:
-            digest.update(repr(self.program.sites).encode())
+            digest.update(self.program.digest.encode())
             return digest.hexdigest()
         t = self._tables
         for table in (t.initial, t.log_prior, t.outcomes.probability, t.outcomes.reward, t.outcomes.next_state):
@@ -158,8 +159,17 @@ class TrajectoryModel:
         return self  # never changed once made: copies of guides share it
 
     def to(self, device: torch.device | str) -> TrajectoryModel:
-        """The same model with its tables on another device; a program is returned as it is."""
-        return self if self.mdp is None else self.replaced(mdp=self.mdp.to(device))
+        """The same model with its tables on another device.
+
+        Raises:
+            ValueError: an unknown device, or a program, which chooses its own.
+        """
+        if self.mdp is None:
+            raise ValueError("device: a program makes its own tensors; move those instead")
+        try:
+            return self.replaced(mdp=self.mdp.to(torch.device(device)))
+        except RuntimeError as error:
+            raise ValueError(f"device: cannot use {device!r}: {error}") from error
 
     def __repr__(self) -> str:
         world = self.mdp if self.mdp is not None else "program"

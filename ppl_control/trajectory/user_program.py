@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from ppl_control.trajectory.roles import DEFAULT_ROLES, ROLES, Roles, family, ti
 
 __all__ = ["Site", "UserProgram"]
 
-PROBES = 64  # runs that look for the sites of a program which branches
+PROBES = 64  # runs that look for the sites of a program, which may branch
 
 
 @dataclass(frozen=True)
@@ -72,32 +73,42 @@ class UserProgram:
         batched: bool,
     ) -> None:
         self.function, self.horizon, self.temperature = function, horizon, temperature
-        self.roles = Roles(DEFAULT_ROLES if roles is None else {**roles, "O_*": "optimality"})
+        given = DEFAULT_ROLES if roles is None else dict(roles)
+        always = {"r_*": "reward", "O_*": "optimality", "optimality_*": "optimality"}
+        self.roles = Roles(given | {name: role for name, role in always.items() if name not in given})
         self.policy_sees, self.batched = tuple(policy_sees), batched
-        self.sites = self._probe()
+        self.sites, self.digest = self._probe()
         self._check(named=roles or {})
 
     def __call__(self) -> Any:
-        """Run the program with the factor exp(r/α) at every reward site, unless it brings factors of its own."""
-        if any(site.role == "optimality" for site in self.sites.values()):
-            return self.function()
-        with _RewardFactors(self.roles, self.temperature):
+        """Run the program with the factor exp(r/α) at every reward site whose step brings none of its own."""
+        with _RewardFactors(self):
             return self.function()
 
-    def _probe(self) -> dict[str, Site]:
+    def _probe(self) -> tuple[dict[str, Site], str]:
+        """The sites of seeded runs, and a digest of their values and log-probabilities."""
         sites: dict[str, Site] = {}
+        digest = hashlib.sha256()
         with RandomStream(0), torch.no_grad():
-            for _ in range(1 if self.batched else PROBES):
+            for _ in range(PROBES):
                 trace = poutine.trace(self.function).get_trace()
+                trace.compute_log_prob()
                 for name, node in trace.nodes.items():
                     if node["type"] == "sample" and not site_is_subsample(node):
                         sites.setdefault(name, _describe(name, self.roles.of(name), node))
-        return sites
+                        digest.update(name.encode())
+                        for key in ("value", "log_prob"):
+                            table = torch.as_tensor(node[key], dtype=torch.float64)
+                            digest.update(table.contiguous().cpu().numpy().tobytes())
+        return sites, digest.hexdigest()
 
     def _check(self, named: Mapping[str, str]) -> None:
         for pattern in named:
             if not any(Roles({pattern: "state"}).of(name) == "state" for name in self.sites):
                 raise ValueError(f"roles[{pattern!r}]: the program has no such site; it has {list(self.sites)}")
+        drawn = [s.name for s in self.sites.values() if s.role == "optimality" and not s.observed]
+        if drawn:
+            raise ValueError(f"roles: {drawn[0]!r} is drawn, so it is no optimality factor; give it another role")
         actions = [s.name for s in self.sites.values() if s.role == "action" and not s.observed]
         if not actions:
             raise ValueError(f"roles: no site is an action; the program has {list(self.sites)}")
@@ -159,17 +170,21 @@ class UserProgram:
 
 
 class _RewardFactors(Messenger):
-    """After every reward site ``r_t`` comes the factor ``O_t`` = exp(r/α)."""
+    """After every reward site ``r_t`` comes the factor ``O_t`` = exp(r/α), unless the program has its own."""
 
-    def __init__(self, roles: Roles, temperature: float) -> None:
+    def __init__(self, program: UserProgram) -> None:
         super().__init__()
-        self.roles, self.temperature = roles, temperature
+        self.program = program
 
     def _pyro_post_sample(self, msg: Any) -> None:
-        if self.roles.of(msg["name"]) == "reward":
-            index = time_index(msg["name"])
-            suffix = msg["name"] if index is None else index
-            pyro.factor(f"O_{suffix}", msg["value"] / self.temperature, has_rsample=False)
+        if self.program.roles.of(msg["name"]) != "reward":
+            return
+        index = time_index(msg["name"])
+        suffix = msg["name"] if index is None else index
+        taken = self.program.sites.get(f"O_{suffix}")
+        if taken is None or taken.role != "optimality":
+            name = f"O_{suffix}" if taken is None else f"optimality_{suffix}"
+            pyro.factor(name, msg["value"] / self.program.temperature, has_rsample=False)
 
 
 def _describe(name: str, role: str, node: Any) -> Site:

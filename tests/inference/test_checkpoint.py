@@ -106,3 +106,10 @@ def test_checkpoints_hold_no_code(tmp_path):
     kept = torch.load(tmp_path / "run.pt", weights_only=True)
     assert kept["state"]["number"] == 3
     assert list(tmp_path.iterdir()) == [tmp_path / "run.pt"]
+
+
+def test_a_checkpoint_of_another_seed_is_refused(tmp_path):
+    method = SVI(estimator="score", steps=3, particles=8)
+    infer(hiking.model(), method, seed=3, progress=False, checkpoint=tmp_path / "run.pt")
+    with pytest.raises(ValueError, match="seed was 3, now it is 4"):
+        infer(hiking.model(), method, seed=4, progress=False, checkpoint=tmp_path / "run.pt")

@@ -153,3 +153,13 @@ def test_predict_serves_single_states_and_draws_from_its_own_stream():
     assert torch.equal(torch.get_rng_state(), before)
     assert 0.35 < draws.mean() < 0.65
     assert draws.std(0).max() > 0
+
+
+def test_predict_takes_one_vector_or_a_batch():
+    policy = CategoricalMLP(3, num_features=2, horizon=4)
+    one, (t,) = policy.predict(np.zeros(2))
+    assert one.shape == ()
+    assert t == 1
+    many, (t,) = policy.predict(np.zeros((5, 2)), state=(np.full(5, 2),))
+    assert many.shape == (5,)
+    assert t.tolist() == [3] * 5

@@ -72,14 +72,15 @@ def longest_life(tables: Tables) -> Float[Tensor, " S"]:
     n, p = tables.num_states, tables.outcomes.probability
     if not tables.surely_ends:
         return p.new_full((n,), math.inf)
-    action = torch.zeros(n, dtype=torch.long)
+    states = torch.arange(n, device=p.device)
+    action = torch.zeros_like(states)
     alive = (~tables.terminal).to(p)
     while True:
-        choice = torch.zeros(n, tables.num_actions, dtype=p.dtype)
-        choice[torch.arange(n), action] = 1.0
+        choice = p.new_zeros(n, tables.num_actions)
+        choice[states, action] = 1.0
         life = _solve(chain(tables, GuideTables(choice.log()))[:, :-1], alive, "the length of life")
         ahead = tables.expect(life)
-        better = ahead.max(-1).values > ahead[torch.arange(n), action] * (1 + 1e-9) + 1e-9
+        better = ahead.max(-1).values > ahead[states, action] * (1 + 1e-9) + 1e-9
         if not bool(better.any()):
             return life
         action = torch.where(better, ahead.argmax(-1), action)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Real
 
 import torch
 
@@ -21,8 +23,8 @@ class SoftValueIteration:
     """Q = E[r + V'], V = α log Σ_a π0 exp(Q/α): MaxEnt RL in known dynamics, the best ELBO of FixedDynamics.
 
     Args:
-        tolerance: without a horizon, the error of V to reach, reward units; ``Solution.error_bound`` states
-            what was reached.
+        tolerance: without a horizon, the error of V that must be reached, reward units; None: what rounding
+            allows. ``Solution.error_bound`` states what was reached.
 
     Raises:
         ValueError: a tolerance that is not positive; at ``infer``, a model without tables, or one without
@@ -32,10 +34,10 @@ class SoftValueIteration:
         Ziebart (2010), chapter 5; Levine (2018), arXiv 1805.00909, eq. 14-15.
     """
 
-    tolerance: float = 1e-9
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
-        if not self.tolerance > 0:
+        if self.tolerance is not None and not (isinstance(self.tolerance, Real) and self.tolerance > 0):
             raise ValueError(f"tolerance: expected a number > 0, got {self.tolerance!r}")
 
     def check(self, model: TrajectoryModel) -> None:
@@ -47,7 +49,8 @@ class SoftValueIteration:
         """The soft-optimal policy, values and bound."""
         tables, error = model.tables, 0.0
         if model.horizon is None:
-            value, q, error = soft_fixed_point(tables, model.discount, self.tolerance / model.temperature)
+            asked = math.inf if self.tolerance is None else self.tolerance / model.temperature
+            value, q, error = soft_fixed_point(tables, model.discount, asked)
         else:
             value, q = backward(tables, variational_backup)
         guide = GuideTables(torch.log_softmax(tables.log_prior + q, -1))

@@ -12,6 +12,8 @@ from ppl_control.inference.exact.recursions import (
     guide_q,
     guide_values,
     occupancies,
+    posterior_backup,
+    soft_maximum,
 )
 from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.masked import weighted
@@ -54,13 +56,18 @@ def elbo_and_loss(guide: TabularGuide) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def natural_step(guide: TabularGuide, rate: float) -> Tensor:
-    """Move a tabular guide along the natural gradient; returns the ELBO before the move, nats.
+def natural_step(guide: TabularGuide, rate: float) -> tuple[Tensor, float]:
+    """Move a tabular guide along the natural gradient.
 
     In the metric of its own Fisher information the gradient of a conditional does not depend on how often
     the state is visited: log q moves by ``rate`` towards log π0 + Q (actions) and log p + r + V' (outcomes).
     Rate 1 under fixed dynamics is soft policy iteration, exact after at most T steps. Action and outcome form
     one conditional q(a, outcome | s), so that the unconstrained guide needs one step more, for its first state.
+
+    Returns:
+        The ELBO before the move, nats, and the residual before it: the most that one full step would gain at
+        any time and state, as a share of the largest value; 0 at the optimum and nowhere else. (The bound itself
+        may rest on a plateau while good news still travels back to the first state.)
 
     References:
         Amari (1998); Khan and Rue (2023), arXiv 2107.04562, section 1.3.
@@ -69,6 +76,10 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
     value, action_value = values(tables, q)
     first, ahead = _first_and_ahead(tables, value)
     bound = elbo(tables, q, first)
+    best = action_value if q.outcomes is None else posterior_backup(tables, ahead)
+    here = value if tables.horizon is None else value[:-1]
+    gained = (soft_maximum(best, tables.log_prior) - here).masked_fill(tables.terminal, 0.0)
+    residual = float(gained.abs().max() / (1 + here.abs().max()))
     choice = rate * (tables.log_prior + action_value)
     if q.outcomes is not None:
         assert guide.outcome_logits is not None
@@ -79,10 +90,12 @@ def natural_step(guide: TabularGuide, rate: float) -> Tensor:
         choice = rate * tables.log_prior + torch.logsumexp(moved, -1)
         ended = torch.cat([first, first.new_zeros(1)])
         start = _blend(q.initial, tables.initial.log() + ended, rate)
+        gained = torch.logsumexp(tables.initial.log() + ended, 0) - bound
+        residual = max(residual, float(gained.abs() / (1 + bound.abs())))
         guide.initial_logits.copy_(torch.log_softmax(start, -1))
     assert isinstance(guide.policy, TabularPolicy)
     guide.policy.logits.copy_(torch.log_softmax(_blend(q.policy, choice / rate, rate), -1))
-    return bound
+    return bound, residual
 
 
 def _blend(log_q: Tensor | None, target: Tensor, rate: float) -> Tensor:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,7 @@ from ppl_control.guides.fixed_dynamics import FixedDynamics
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.guides.unconstrained import Unconstrained
 from ppl_control.inference.base import DivergenceError, Solution
+from ppl_control.inference.exact.fixed_point import posterior_fixed_point
 from ppl_control.inference.exact.recursions import elbo
 from ppl_control.inference.variational import exact_bound, score
 from ppl_control.inference.variational.state import SVIState
@@ -30,7 +32,7 @@ __all__ = ["SVI"]
 
 FINAL_RUNS = 16384  # runs of a program on batches that its final bound is estimated from
 FINAL_SINGLE_RUNS = 256  # the same for programs that run one trajectory at a time
-CONVERGED = 1e-12  # relative gain of the bound below which the natural gradient has arrived
+CONVERGED = 1e-12  # residual below which the natural gradient has arrived
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class SVI:
             if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
                 raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
         rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and rate > 0):
+        if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {rate!r}")
         if self.estimator not in (None, "enumerate", "score", "pyro"):
             raise ValueError(f"estimator: expected enumerate, score or pyro, got {self.estimator!r}")
@@ -89,6 +91,8 @@ class SVI:
             raise ValueError("estimator: 'enumerate' needs a tabular guide, got a function; use 'score'")
         if self.estimator == "pyro" and getattr(guide, "left_out", ()):
             raise ValueError(f"estimator: 'pyro' needs every site in the guide; {guide.left_out} are not: use 'score'")
+        if model.horizon is None and isinstance(guide, TabularGuide) and not guide.fixes_dynamics:
+            posterior_fixed_point(model.tables, repr(model.action_prior), model.discount)  # it must exist
         natural = self._natural(model, guide)
         if natural and (self.learning_rate or 1.0) > 1:
             raise ValueError(f"learning_rate: the natural gradient takes at most 1, got {self.learning_rate!r}")
@@ -132,9 +136,8 @@ class SVI:
         """One step in place; the metric ``bound`` is the ELBO before it, nats (an estimate where sampled)."""
         if state.optimizer is None:
             assert isinstance(state.guide, TabularGuide)
-            bound = float(exact_bound.natural_step(state.guide, self.learning_rate or 1.0))
-            before = state.history.get("bound", [-math.inf])[-1]
-            state.converged = bound - before <= CONVERGED * max(1.0, abs(bound))
+            before, residual = exact_bound.natural_step(state.guide, self.learning_rate or 1.0)
+            bound, state.converged = float(before), residual <= CONVERGED
         else:
             for group in state.optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * (1 - state.number / self.steps)
