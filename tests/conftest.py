@@ -1,4 +1,4 @@
-"""Settings of hypothesis; shapes checked in the whole package."""
+"""Settings of hypothesis; shapes of the annotations checked where the arithmetic is."""
 
 import sys
 
@@ -10,7 +10,8 @@ from tests import shapes
 # Where the arithmetic is; checking the programs' many small calls would cost more than it finds.
 CHECKED = ["mdp", "inference.exact", "inference.variational.exact_bound", "trajectory.tables"]
 sys.modules["shapes_of_tests"] = shapes  # the hook wants a name that pytest does not meddle with
-jaxtyping.install_import_hook([f"ppl_control.{name}" for name in CHECKED], "shapes_of_tests.checked")
+if "--benchmark-only" not in sys.argv:  # the checks take time that no user spends
+    jaxtyping.install_import_hook([f"ppl_control.{name}" for name in CHECKED], "shapes_of_tests.checked")
 
 settings.register_profile(
     "default",

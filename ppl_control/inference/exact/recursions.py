@@ -88,20 +88,32 @@ def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S S+1"]:
 def guide_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
     """ELBO to go under a guide.  V_t(s) = E_q Σ_{t'≥t} [r + log π0 − log q(a) + log p − log q(outcome)]"""
     assert tables.horizon is not None
-    policy, nothing = guide.policy.exp(), tables.initial.new_zeros(tables.horizon, tables.num_states)
-    gain = (policy * guide_q(tables, guide, nothing)).sum(-1) + choice_terms(tables, guide)
+    now = tables.expected_reward
+    if guide.outcomes is not None:
+        now = guide_q(tables, guide, tables.initial.new_zeros(tables.horizon, tables.num_states))
+    gain = (guide.policy.exp() * now).sum(-1) + choice_terms(tables, guide)
     value = tables.initial.new_zeros(tables.horizon + 1, tables.num_states)
     rows, gains = value.unbind(0), gain.unbind(0)
     if _fits(tables):
-        matrices = chain(tables, guide)[..., :-1].unbind(0)
-        for t in range(tables.horizon - 1, -1, -1):
-            torch.addmv(gains[t], matrices[t], rows[t + 1], out=rows[t])
+        matrices = _surviving(tables, guide).unbind(0)
+        ahead = [rows[-1]]
+        for reward, matrix in zip(reversed(gains), reversed(matrices), strict=True):
+            ahead.append(torch.addmv(reward, matrix, ahead[-1]))
+        value = torch.stack(ahead[::-1])
     else:
         for t in range(tables.horizon - 1, -1, -1):
-            ahead = (_joint(tables, guide, t) * tables.at_successor(rows[t + 1])).sum((-2, -1))
-            torch.add(gains[t], ahead, out=rows[t])
+            later = (_joint(tables, guide, t) * tables.at_successor(rows[t + 1])).sum((-2, -1))
+            torch.add(gains[t], later, out=rows[t])
     value = value.masked_fill(tables.terminal, 0.0)
     return value, guide_q(tables, guide, value[1:])
+
+
+def _surviving(tables: Tables, guide: GuideTables) -> Float[Tensor, "T S S"]:
+    """``chain`` without the silent end; one product of matrices where the dynamics are the model's and dense."""
+    if guide.outcomes is not None or tables.dense is None:
+        return chain(tables, guide)[..., :-1]
+    transition = tables.dense.unflatten(0, (tables.num_states, tables.num_actions))
+    return torch.einsum("tsa,sax->tsx", guide.policy.exp(), transition).contiguous()
 
 
 def _fits(tables: Tables) -> bool:
