@@ -143,7 +143,7 @@ def _execute_whole(model: TrajectoryModel, policy: nn.Module) -> _Walk:
 
 def _exact(tables: Tables, guide: GuideTables) -> _Walk:
     policy = guide.policy.exp()
-    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    dynamics = guide.dynamics(tables)
     reward = (policy * (dynamics * tables.reward).sum(-1)).sum(-1) * tables.temperature
     entropy = -weighted(policy, guide.policy).sum(-1)
     if tables.horizon is None:

@@ -56,9 +56,8 @@ def _steps(guide: TabularGuide, policy: Tensor) -> tuple[Tensor, Tensor]:
 
     A last step that names its own state (a reward paid on leaving) is no arrival.
     """
-    tables, q = guide.model.tables, guide.tables().outcomes
-    outcomes = tables.outcomes.probability if q is None else q.exp()
-    flow = policy[..., None] * outcomes
+    tables = guide.model.tables
+    flow = policy[..., None] * guide.tables().dynamics(tables)
     index = tables.successor.expand(flow.shape)
     going = flow.new_zeros(*flow.shape[:-2], tables.num_states + 1)
     going.scatter_add_(-1, index.flatten(-2), flow.flatten(-2))

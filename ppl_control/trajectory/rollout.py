@@ -91,7 +91,7 @@ def sample_rollout(tables: Tables, guide: GuideTables, n: int) -> Rollout:
 
 
 def _joint_cdf(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T N"]:
-    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    dynamics = guide.dynamics(tables)
     joint = (guide.policy.exp()[..., None] * dynamics).flatten(-2).double()
     silent = torch.zeros_like(joint[..., :1, :])
     silent[..., 0] = 1.0

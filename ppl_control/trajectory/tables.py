@@ -120,6 +120,10 @@ class GuideTables:
     initial: Float[Tensor, " S+1"] | None = None
     outcomes: Float[Tensor, "*T S A K"] | None = None
 
+    def dynamics(self, tables: Tables) -> Float[Tensor, "*T S A K"]:
+        """q(outcome|s,a,t), or the model's p(outcome|s,a) where the guide has none of its own."""
+        return tables.outcomes.probability if self.outcomes is None else self.outcomes.exp()
+
     def detach(self) -> GuideTables:
         """The same numbers without their graph."""
         return GuideTables(

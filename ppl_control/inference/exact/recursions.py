@@ -78,7 +78,7 @@ def guide_q(tables: Tables, guide: GuideTables, value: Float[Tensor, "*T S"]) ->
 
 def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S S+1"]:
     """q(s_{t+1} = s' | s_t = s), index order [t, s, s']; the last column is the silent end."""
-    dynamics = tables.outcomes.probability if guide.outcomes is None else guide.outcomes.exp()
+    dynamics = guide.dynamics(tables)
     joint = (guide.policy.exp()[..., None] * dynamics).flatten(-2)
     index = tables.successor.flatten(1).expand(joint.shape)
     matrix = joint.new_zeros(*joint.shape[:-1], tables.num_states + 1)
