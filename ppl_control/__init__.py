@@ -3,17 +3,21 @@
 The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → comparison.
 """
 
-from ppl_control.mdp import TabularMDP
+from ppl_control.mdp import DifferentiableMDP, LinearGaussianMDP, TabularMDP
 from ppl_control.trajectory import TrajectoryModel
 from ppl_control import guides, policies
 from ppl_control.inference import (
     SVI,
     DivergenceError,
+    FamilyOptimum,
     MessagePassing,
+    ParticlePlanning,
+    RecedingHorizon,
     SoftValueIteration,
     Solution,
     infer,
     messages,
+    noise_posterior,
 )
 from ppl_control.inference.saving import load
 from ppl_control.evaluation import Evaluation, evaluate
@@ -22,14 +26,20 @@ from ppl_control.comparison import Comparison, compare
 
 __all__ = [
     "TabularMDP",
+    "LinearGaussianMDP",
+    "DifferentiableMDP",
     "TrajectoryModel",
     "policies",
     "guides",
     "infer",
     "MessagePassing",
     "SoftValueIteration",
+    "FamilyOptimum",
     "SVI",
+    "ParticlePlanning",
+    "RecedingHorizon",
     "messages",
+    "noise_posterior",
     "Solution",
     "load",
     "DivergenceError",

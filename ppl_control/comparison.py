@@ -8,7 +8,7 @@ import multiprocessing
 import pickle
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from ppl_control.evaluation import Evaluation, evaluate
 from ppl_control.files import whole_file
 from ppl_control.inference import MessagePassing, Solution, infer
 from ppl_control.inference.base import ExactMethod, IterativeMethod
+from ppl_control.intervals import over_seeds
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
@@ -67,16 +68,20 @@ class Comparison:
     settings: Mapping[str, Any]
     runs: tuple[Run, ...] = ()
 
+    def intervals(self) -> pd.DataFrame:
+        """Means over the seeds with half widths of their 95% intervals, one row a model and method."""
+        return over_seeds(self.table)
+
     def plot(self) -> Figure:
-        """Believed against executed return, one point a run; on the diagonal a guide is honest."""
+        """Believed against executed return, one point a method with its intervals; the diagonal is honesty."""
         from ppl_control.plotting.honesty import plot_honesty
 
-        return plot_honesty(self.table)
+        return plot_honesty(self.intervals())
 
     def save(self, path: str | Path) -> None:
         """Write table, seeds and versions as JSON."""
         with whole_file(path, "w") as file:
-            json.dump(self.as_dict(), file, indent=1, allow_nan=False)
+            json.dump(self._written(_exactly), file, indent=1, allow_nan=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Comparison:
@@ -96,18 +101,24 @@ class Comparison:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; −∞ and missing as None."""
-        rows = [{name: _plain(value) for name, value in row.items()} for row in self.table.to_dict(orient="records")]
+        return self._written(_plain)
+
+    def _written(self, write: Callable[[Any], Any]) -> dict[str, Any]:
+        rows = [{name: write(value) for name, value in row.items()} for row in self.table.to_dict(orient="records")]
         return {"rows": rows, "settings": dict(self.settings)}
 
     def summary(self) -> pd.DataFrame:
         """The table without its standard errors."""
         return self.table.loc[:, list(SUMMARY)]
 
+    def _formatters(self) -> Any:
+        return {name: lambda x: "" if pd.isna(x) else _shown(x) for name in SUMMARY[3:]}
+
     def _repr_html_(self) -> str:
-        return self.summary().to_html(index=False, float_format=lambda x: f"{x:.4g}", na_rep="", border=0)
+        return self.summary().to_html(index=False, formatters=self._formatters(), na_rep="", border=0)
 
     def __repr__(self) -> str:
-        return self.summary().to_string(index=False, float_format=lambda x: f"{x:.4g}", na_rep="")
+        return self.summary().to_string(index=False, formatters=self._formatters(), na_rep="")
 
 
 def compare(
@@ -216,6 +227,17 @@ def _row(run: Run, evidence: tuple[float, float] | None) -> dict[str, Any]:
         "temperature": solution.temperature,
         "seconds": run.seconds,
     }
+
+
+def _exactly(value: Any) -> Any:
+    """Infinite numbers as text, which JSON has no number for; missing ones as None."""
+    if isinstance(value, float) and math.isinf(value):
+        return str(value)
+    return _plain(value)
+
+
+def _shown(value: float) -> str:
+    return f"{value:.4g}".replace("-inf", "−∞").replace("inf", "∞")
 
 
 def _plain(value: Any) -> Any:

@@ -16,6 +16,8 @@ def test_code(number: int, capsys):
     if number == 0:
         assert "165.5" in printed
         assert "0.5637" in printed
+    elif number == 1:
+        assert [line.split()[1] for line in printed.splitlines()[1:]] == ["feedback", "plan", "optimist"]
     else:
         assert float(printed.split()[-1]) > 30  # three wins believed, three prices paid
 

@@ -34,25 +34,33 @@ def compare(
     ],
     methods: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME,...", help=f"Of {', '.join(known.METHODS)}. Default: {', '.join(known.DEFAULTS)}."),
+        typer.Option(
+            metavar="NAME,...",
+            help=f"Of {', '.join(known.METHODS)}. Default: {', '.join(known.DEFAULTS)}; in continuous worlds also "
+            "open_loop.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the models; may be repeated."),
     ] = None,
     seeds: Annotated[list[str] | None, typer.Option(metavar="N,...", help="Seeds of fitting. Default: 0.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Steps of SVI. Default: 1000.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder to draw pictures in.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write table, seeds and versions (JSON).")] = None,
 ) -> None:
     """Compare methods: the bound they reach, the return they believe in, the return they get."""
     numbers = [_integer(seed) for seed in split("--seeds", seeds or ["0"])]
-    chosen = known.choose(split("--methods", methods or [",".join(known.DEFAULTS)]))
+    asked = None if methods is None else split("--methods", methods)
+    known.choose(asked or known.DEFAULTS)
+    if steps is not None and steps < 1:
+        raise ValueError(f"--steps: expected at least 1, got {steps}")
     _check_places(pictures, save)
     problems = _problems(model)
     given = parse_settings(settings or [])
     named = _build(problems, given)
-    runs = {name: _serving(name, made, chosen, asked=methods is not None) for name, made in named.items()}
+    runs = {name: _methods(name, made, asked, steps) for name, made in named.items()}
     parts = [compare_models({name: made}, runs[name], seeds=numbers, progress=True) for name, made in named.items()]
     result = _together(parts, {"problems": {p.name: plain(_used(p, given)) for p in problems}})
     if save is not None:
@@ -104,6 +112,13 @@ def _build(problems: Sequence[Problem], given: Mapping[str, Any]) -> dict[str, T
         mine = {n: v for n, v in given.items() if problem.open_ended or n in problem.settings or n not in elsewhere}
         models[problem.name] = build(problem, mine)
     return models
+
+
+def _methods(name: str, model: TrajectoryModel, asked: Sequence[str] | None, steps: int | None) -> dict[str, Any]:
+    chosen = known.choose(asked or known.defaults(model))
+    if steps is not None:
+        chosen = {label: known.shortened(method, steps) for label, method in chosen.items()}
+    return _serving(name, model, chosen, asked=asked is not None)
 
 
 def _serving(name: str, model: TrajectoryModel, chosen: Mapping[str, Any], *, asked: bool) -> dict[str, Any]:

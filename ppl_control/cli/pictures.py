@@ -33,8 +33,9 @@ def draw(folder: Path, result: Comparison, models: Mapping[str, TrajectoryModel]
     for name, model in models.items():
         seed = result.settings["seeds"][0]
         found = {r.method: r.solution for r in result.runs if r.model == name and r.seed == seed}
-        if model.mdp is not None and model.mdp.layout is not None:
-            figure = plot_beliefs({_title(label): found[label] for label in _columns(found)})
+        columns = _columns(found)
+        if getattr(model.mdp, "layout", None) is not None and columns:
+            figure = plot_beliefs({_title(label): found[label] for label in columns})
             drawn.append(_write(figure, folder, f"{name}_beliefs"))
         drawn.append(_write(plot_graph(_pair(model, found)), folder, f"{name}_graph"))
     drawn.append(_write(result.plot(), folder, "honesty"))

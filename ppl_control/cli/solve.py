@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ppl_control.cli.console import number, print_json, screen
-from ppl_control.cli.methods import METHODS, choose
+from ppl_control.cli.methods import WITH_VALUES, choose
 from ppl_control.cli.problems import build, find
 from ppl_control.cli.settings import literal
 from ppl_control.cli.tables import describe, describe_versions
@@ -46,13 +46,15 @@ def solve(
     action_prior: Annotated[
         str | None, typer.Option(metavar="PRIOR", help="'counting' or 'uniform'. Default: counting.")
     ] = None,
-    method: Annotated[str, typer.Option(metavar="NAME", help=f"Of {', '.join(METHODS)}.")] = "soft_value_iteration",
+    method: Annotated[str, typer.Option(metavar="NAME", help=f"Of {', '.join(WITH_VALUES)}.")] = "soft_value_iteration",
     seed: Annotated[int, typer.Option(help="Seed of methods that sample.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the solution for ppl_control.load.")] = None,
 ) -> None:
     """Solve one tabular environment: bound, values and policy at the start, returns."""
     (label, chosen), *_ = choose([method]).items()
+    if label not in WITH_VALUES:
+        raise ValueError(f"--method: {label} gives no values of states; use `ppl-control compare {env_id}`")
     if save is not None and save.is_dir():
         raise ValueError(f"--save: {save} is a folder, expected a file")
     given: dict[str, Any] = {"temperature": temperature, "discount": discount}
@@ -65,7 +67,7 @@ def solve(
         given["action_prior"] = None if action_prior in ("counting", "none") else action_prior
     model = build(find(env_id), given)
     if not model.is_tabular:
-        raise ValueError(f"ENV_ID: {env_id} is a program without tables; use `ppl-control compare {env_id}`")
+        raise ValueError(f"ENV_ID: {env_id} has no tables; use `ppl-control compare {env_id}`")
     solution = infer(model, chosen, seed=seed, title=f"{env_id}: {label}")
     if save is not None:
         solution.save(save)
@@ -105,7 +107,7 @@ def _start(solution: Solution) -> list[dict[str, Any]]:
     mdp, guide = solution.model.mdp, solution.guide
     assert mdp is not None
     assert isinstance(guide, TabularGuide)
-    assert solution.soft_value is not None
+    assert isinstance(solution.soft_value, torch.Tensor)
     timed = solution.model.horizon is not None
     policy = guide.tables().policy.exp()
     policy, value = (policy[0], solution.soft_value[0]) if timed else (policy, solution.soft_value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gymnasium import spaces
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -73,13 +74,19 @@ def describe(model: TrajectoryModel) -> str:
     """
     horizon = "until done" if model.horizon is None else f"T = {model.horizon}"
     prior = model.action_prior
-    if not model.is_tabular:
+    if model.mdp is None:
         kind = "prior of the program"
-    elif prior is None or isinstance(prior, str):
-        kind = f"{prior or 'counting'} prior"
+    elif prior is None:
+        kind = "counting prior" if _is_finite(model) else "Lebesgue prior"
+    elif isinstance(prior, str):
+        kind = f"{prior} prior"
     else:
         kind = f"prior {type(prior).__name__}"
     return f"{horizon}, α = {model.temperature:g}, γ = {model.discount:g}, {kind}"
+
+
+def _is_finite(model: TrajectoryModel) -> bool:
+    return model.is_tabular or isinstance(model.mdp.action_space, spaces.Discrete)
 
 
 def describe_versions(versions: Mapping[str, str]) -> str:

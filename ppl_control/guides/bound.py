@@ -1,13 +1,23 @@
-"""The kinds of guides once bound to a model."""
+"""What every guide is: a recipe, and what it becomes once bound to a model."""
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from ppl_control.guides.continuous import ContinuousGuide
 from ppl_control.guides.custom import CustomGuide
 from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
+from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["BoundGuide"]
+__all__ = ["BoundGuide", "Recipe"]
 
-BoundGuide: TypeAlias = TabularGuide | ProgramGuide | CustomGuide
+BoundGuide: TypeAlias = TabularGuide | ProgramGuide | CustomGuide | ContinuousGuide
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """A family of q(τ), not yet bound to a model; fitting copies what it holds."""
+
+    def build(self, model: TrajectoryModel) -> Any:
+        """The guide bound to a model."""

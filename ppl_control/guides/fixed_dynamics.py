@@ -5,12 +5,12 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
-from ppl_control.guides.program import ProgramGuide, default_policy
+from ppl_control.guides.continuous import ContinuousGuide
+from ppl_control.guides.defaults import default_policy
+from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
-from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["FixedDynamics"]
@@ -23,8 +23,8 @@ class FixedDynamics:
     Its optimum is the soft-optimal (MaxEnt) policy. A recipe: fitting copies the policy.
 
     Args:
-        policy: q(a|s,t); None: the family that suits the model (tabular, one table a step, where the model
-            has a horizon).
+        policy: q(a|s,t); None: the family that suits the model: a table for every step, a linear-Gaussian
+            policy, or a network.
 
     Raises:
         ValueError: the policy is no module.
@@ -39,17 +39,15 @@ class FixedDynamics:
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a module such as TabularPolicy, got {self.policy!r}")
 
-    def build(self, model: TrajectoryModel) -> TabularGuide | ProgramGuide:
+    def build(self, model: TrajectoryModel) -> TabularGuide | ContinuousGuide | ProgramGuide:
         """The guide bound to a model.
 
         Raises:
             ValueError: the policy does not fit the model.
         """
-        if not model.is_tabular:
-            policy = default_policy(model) if self.policy is None else deepcopy(self.policy)
-            return ProgramGuide(model, policy, learn_dynamics=False)
-        if self.policy is not None:
-            return TabularGuide(model, deepcopy(self.policy))
-        closed = model.tables.log_prior == -torch.inf
-        uniform = torch.zeros_like(model.tables.log_prior).masked_fill(closed, -torch.inf)
-        return TabularGuide(model, TabularPolicy(uniform))
+        policy = default_policy(model) if self.policy is None else deepcopy(self.policy)
+        if model.is_tabular:
+            return TabularGuide(model, policy)
+        if model.is_continuous:
+            return ContinuousGuide(model, policy)
+        return ProgramGuide(model, policy, learn_dynamics=False)

@@ -8,17 +8,15 @@ import torch
 from pyro.distributions import Categorical
 from torch import Tensor, nn
 
-from ppl_control.policies.mlp import CategoricalMLP
-from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.handlers import Context, GuideMessenger
 from ppl_control.trajectory.masked import impossible
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.program_rollout import sample_program
 from ppl_control.trajectory.roles import family
-from ppl_control.trajectory.user_program import Site, UserProgram
+from ppl_control.trajectory.user_program import UserProgram
 
-__all__ = ["ProgramGuide", "default_policy"]
+__all__ = ["ProgramGuide"]
 
 
 class ProgramGuide(nn.Module):
@@ -89,21 +87,3 @@ class ProgramGuide(nn.Module):
         tilted = torch.sigmoid(prior.logits + values[..., 1] - values[..., 0])
         certain = (prior.probs == 0) | (prior.probs == 1)
         return type(prior)(probs=torch.where(certain, prior.probs.to(tilted), tilted))
-
-
-def default_policy(model: TrajectoryModel) -> nn.Module:
-    """The policy family that suits a program: a table where states and actions are finite, else an MLP.
-
-    Raises:
-        ValueError: the actions are not finite.
-    """
-    program: UserProgram = model.program
-    actions: list[Site] = [s for s in program.sites.values() if s.role == "action" and not s.observed]
-    sizes = {site.cardinality for site in actions}
-    if None in sizes or len(sizes) != 1:
-        raise ValueError(f"policy: actions {[s.name for s in actions]} are not finite or differ in size; give a policy")
-    (num_actions,) = sizes
-    assert num_actions is not None
-    if program.num_observations is not None:
-        return TabularPolicy.uniform(program.num_observations, num_actions, horizon=model.horizon)
-    return CategoricalMLP(num_actions, num_features=program.observation_size, horizon=model.horizon)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 
 from ppl_control.guides.bound import BoundGuide
 from ppl_control.inference.checkpoint import identity, resume, store
+from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.inference.progress import progress_bar
+from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.sampling import Trajectories, sample_trajectories
@@ -25,6 +27,7 @@ __all__ = [
     "Solution",
     "Step",
     "infer",
+    "require_exact",
     "require_tabular",
 ]
 
@@ -46,7 +49,8 @@ class Solution:
         log_evidence_bound_stderr: its standard error; 0 where it was computed without sampling.
         exact: the guide is the optimum of its family up to rounding, not a fit.
         temperature: the α that the bound refers to, reward units per nat.
-        soft_value: value to go, reward units; [T+1, S], or [S] without a horizon. Tabular models only.
+        soft_value: value to go, reward units; [T+1, S], or [S] without a horizon, for tabular models; a
+            ``QuadraticValue`` for exact linear-Gaussian ones.
         soft_q: [T, S, A], or [S, A] without a horizon; reward units. Tabular models only.
         history: quantity → one number a step, for iterative methods.
         error_bound: largest error of ``soft_value``, reward units, for fixed points; 0 otherwise.
@@ -59,7 +63,7 @@ class Solution:
     log_evidence_bound: float
     exact: bool
     temperature: float
-    soft_value: Tensor | None = None
+    soft_value: Tensor | QuadraticValue | None = None
     soft_q: Tensor | None = None
     log_evidence_bound_stderr: float = 0.0
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
@@ -72,6 +76,17 @@ class Solution:
         """Draw n trajectories as the guide believes them to go."""
         with RandomStream(seed):
             return sample_trajectories(self.model, self.guide, n)
+
+    def sample_plan(self, n: int = 1, seed: int = 0) -> Tensor:
+        """Draw n whole action sequences, [n, T] or [n, T, m], from a solution that is a plan.
+
+        Raises:
+            ValueError: the solution is a policy, whose actions hang on the states it meets.
+        """
+        if not hasattr(self.guide, "sample_plan") or getattr(self.policy, "replans", False):
+            raise ValueError("sample_plan: this solution is a policy, no plan; use policy(state, t) or sample(n)")
+        with RandomStream(seed), torch.no_grad():
+            return self.guide.sample_plan(n)  # type: ignore[operator]
 
     def save(self, path: str | Path) -> None:
         """Write the solution to a file that ``load(path, model)`` reads; it holds tensors and numbers only."""
@@ -178,7 +193,8 @@ def infer(
     if checkpoint is not None:
         resume(state, run, checkpoint)
         store(state, run, checkpoint)
-    with progress_bar(title or type(method).__name__, method.steps, shown=progress) as advance:
+    total = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
+    with progress_bar(title or type(method).__name__, total, shown=progress) as advance:
         advance(state.number, {})
         while not method.finished(state):
             metrics = _guarded_step(method, model, state, checkpoint)
@@ -192,10 +208,17 @@ def infer(
 
 
 def require_tabular(method: object, model: TrajectoryModel) -> None:
-    """Raise a ValueError where a method that needs tables is given a program."""
+    """Raise a ValueError where a method of tables is given a model without them."""
     if not model.is_tabular:
+        raise ValueError(f"{type(method).__name__} needs a tabular model, got {model!r}: use SVI with the guide")
+
+
+def require_exact(method: object, model: TrajectoryModel) -> None:
+    """Raise a ValueError where an exact method is given a model without exact answers."""
+    if not model.is_tabular and not isinstance(model.mdp, LinearGaussianMDP):
         raise ValueError(
-            f"{type(method).__name__} needs a tabular model; {model!r} has no tables: use SVI with a guide"
+            f"{type(method).__name__} needs a tabular or linear-Gaussian model, got {model!r}: use SVI with a guide, "
+            "or ParticlePlanning"
         )
 
 
@@ -204,7 +227,8 @@ def _guarded_step(
 ) -> dict[str, float]:
     kept = f"the last good state is in {checkpoint}" if checkpoint else "no checkpoint was kept"
     try:
-        metrics = method.step(model, state)
+        with torch.enable_grad():  # also where the caller has switched gradients off
+            metrics = method.step(model, state)
     except DivergenceError as error:
         raise DivergenceError(f"{error}; {kept}") from error
     for name, value in metrics.items():

@@ -46,8 +46,15 @@ def resume(state: Any, run: dict[str, str], path: str | Path) -> None:
 
 def identity(model: TrajectoryModel, method: Any, seed: int) -> dict[str, str]:
     """What makes a run this run: model, method with all its settings (``steps`` sets the decay), guide, seed."""
-    settings = {field.name: repr(getattr(method, field.name)) for field in fields(method)}
+    settings = {field.name: _named(getattr(method, field.name)) for field in fields(method)}
     guide = getattr(method, "guide", None)
-    settings["guide"] = f"{type(guide).__name__}({getattr(guide, 'policy', None)!r})"
+    parts = [_named(getattr(guide, part, None)) for part in ("policy", "plan", "function")]
+    settings["guide"] = f"{type(guide).__name__}({', '.join(parts)})"
     names = {"method": type(method).__name__, "seed": str(int(seed)), "model": f"{model!r} {model.fingerprint[:12]}"}
     return settings | names
+
+
+def _named(part: Any) -> str:
+    """A function by its name, whatever its address; anything else as it shows itself."""
+    name = getattr(part, "__qualname__", None)
+    return repr(part) if name is None else f"{part.__module__}.{name}"

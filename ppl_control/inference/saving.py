@@ -6,21 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ppl_control.files import whole_file
-from ppl_control.guides.bound import BoundGuide
-from ppl_control.guides.custom import CustomGuide
-from ppl_control.guides.program import ProgramGuide
-from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
-from ppl_control.policies.mlp import CategoricalMLP
-from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.inference.exact.quadratic_value import QuadraticValue
+from ppl_control.inference.saved_guides import describe_guide, rebuild_guide
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["load", "save"]
 
-FORMAT = "ppl_control.Solution/1"
+FORMAT = "ppl_control.Solution/2"
 NUMBERS = ("log_evidence_bound", "exact", "temperature", "log_evidence_bound_stderr", "error_bound")
 
 
@@ -28,11 +23,11 @@ def save(solution: Solution, path: str | Path) -> None:
     """Write a solution; the model is not written, only its description.
 
     Raises:
-        ValueError: a guide of your own, or a policy that is not one of ``ppl_control.policies``.
+        ValueError: a guide, policy or plan of your own, or a policy that plans anew at every step.
     """
-    guide = solution.guide
-    if isinstance(guide, CustomGuide):
-        raise ValueError("guide: a guide of your own cannot be saved; save its state_dict() yourself")
+    if solution.policy is not solution.guide.policy:
+        raise ValueError("policy: one that plans anew at every step is not saved; save the settings it plans with")
+    value = solution.soft_value
     kept: dict[str, Any] = {
         "format": FORMAT,
         "model": repr(solution.model),
@@ -40,14 +35,10 @@ def save(solution: Solution, path: str | Path) -> None:
         "method": solution.method if isinstance(solution.method, str) else repr(solution.method),
         "numbers": {name: getattr(solution, name) for name in NUMBERS},
         "history": {name: list(values) for name, values in solution.history.items()},
-        "soft_value": solution.soft_value,
+        "soft_value": value.__dict__ if isinstance(value, QuadraticValue) else value,
         "soft_q": solution.soft_q,
-        "policy": _describe(guide.policy),
+        "guide": describe_guide(solution.guide),
     }
-    if isinstance(guide, TabularGuide):
-        kept["guide"] = {"initial": guide.initial_logits, "outcomes": guide.outcome_logits}
-    else:
-        kept["guide"] = {"tilts": {name: tilt for name, tilt in guide.tilts.items()}}
     with whole_file(path) as file:
         torch.save(_detached(kept), file)
 
@@ -68,39 +59,17 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
         raise ValueError(f"path: {path} is no saved solution of ppl_control") from error
     if kept["fingerprint"] != model.fingerprint:
         raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
-    policy = _rebuild(kept["policy"])
-    if model.is_tabular:
-        guide: BoundGuide = TabularGuide(model, policy, kept["guide"]["initial"], kept["guide"]["outcomes"])
-    else:
-        tilts = kept["guide"]["tilts"]
-        guide = ProgramGuide(model, policy, learn_dynamics=bool(tilts))
-        guide.load_state_dict({f"tilts.{name}": tilt for name, tilt in tilts.items()}, strict=False)
+    guide, value = rebuild_guide(model, kept["guide"]), kept["soft_value"]
     return Solution(
         model=model,
         method=kept["method"],
-        policy=policy,
+        policy=guide.policy,
         guide=guide,
-        soft_value=kept["soft_value"],
+        soft_value=QuadraticValue(**value) if isinstance(value, dict) else value,
         soft_q=kept["soft_q"],
         history={name: tuple(values) for name, values in kept["history"].items()},
         **kept["numbers"],
     )
-
-
-def _describe(policy: nn.Module) -> dict[str, Any]:
-    if isinstance(policy, TabularPolicy):
-        return {"kind": "TabularPolicy", "settings": {}, "state": policy.state_dict()}
-    if isinstance(policy, CategoricalMLP):
-        return {"kind": "CategoricalMLP", "settings": policy.settings, "state": policy.state_dict()}
-    raise ValueError(f"policy: cannot save a {type(policy).__name__}; save its state_dict() yourself")
-
-
-def _rebuild(kept: dict[str, Any]) -> nn.Module:
-    if kept["kind"] == "TabularPolicy":
-        return TabularPolicy(kept["state"]["logits"])
-    policy = CategoricalMLP(**kept["settings"])
-    policy.load_state_dict(kept["state"])
-    return policy
 
 
 def _detached(value: Any) -> Any:

@@ -167,6 +167,24 @@ class TabularMDP:
         _check_layout(layout, self.num_states)
         return self._copied(layout=layout)
 
+    def with_initial(self, initial: Any) -> TabularMDP:
+        """The same MDP starting elsewhere: from a state's index, or from p(s₀) of shape [S].
+
+        Raises:
+            ValueError: no such state, or no distribution over the states.
+        """
+        first = as_array("initial", initial)
+        if first.ndim == 0:
+            state = int(first)
+            if not 0 <= state < self.num_states or state != float(first):
+                raise ValueError(f"initial: expected a state 0 … {self.num_states - 1}, got {initial!r}")
+            first = np.eye(self.num_states)[state]
+        if first.shape != (self.num_states,):
+            raise ValueError(f"initial: expected shape ({self.num_states},), got {first.shape}")
+        check_nonnegative("initial", first)
+        check_sums("initial", first.sum(), tolerance(first))
+        return self._copied(initial=torch.as_tensor(first / first.sum()).to(self.initial))
+
     def _copied(self, **changes: Any) -> TabularMDP:
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__ | changes)

@@ -11,7 +11,7 @@ __all__ = ["ALARM", "GREY", "INK", "MARKERS", "PALETTE", "blank"]
 
 # Okabe and Ito (2008), without the yellow that white paper swallows.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "D", "s", "^", "v", "P")
+MARKERS = ("o", "D", "s", "^", "v")  # one fewer than colours: thirty pairs before one comes again
 
 INK = "#222222"
 GREY = "#8a8a8a"

@@ -19,14 +19,14 @@ LARGEST, SMALLEST = 13.0, 5.0  # points; methods that agree are drawn around eac
 
 
 def plot_honesty(table: pd.DataFrame) -> Figure:
-    """Believed against executed return, one point a run and one panel a model; on the diagonal a guide is honest.
+    """Believed against executed return, one point a row and one panel a model; on the diagonal a guide is honest.
 
     The dotted line from a point up to the diagonal is its optimism.
 
     Args:
-        table: a ``Comparison``'s table: ``model``, ``method``, ``believed`` and ``executed`` in reward units; error
-            bars of one standard error where ``believed_stderr`` and ``executed_stderr`` are there. Rows without
-            a finite return are left out.
+        table: a ``Comparison``'s table, or its ``intervals()``: ``model``, ``method``, ``believed`` and ``executed``
+            in reward units; error bars from ``believed_interval`` and ``executed_interval`` where they are there,
+            else of one standard error. Rows without a finite return are left out.
 
     Raises:
         ValueError: a column is missing, or no run has finite returns.
@@ -47,7 +47,8 @@ def plot_honesty(table: pd.DataFrame) -> Figure:
     methods = list(dict.fromkeys(run["method"] for run in runs))
     columns = min(len(models), 3)
     rows = math.ceil(len(models) / columns)
-    figure = blank(3.05 * columns + 1.75, 3.2 * rows)
+    longest = max(len(str(name)) for name in methods)
+    figure = blank(3.2 * columns + 0.7 + 0.08 * longest, 3.2 * rows)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel in panels[len(models) :]:
         panel.remove()
@@ -105,5 +106,5 @@ def _draw(panel: Axes, runs: list[dict], methods: list) -> None:
 
 
 def _error(run: dict, name: str) -> float | None:
-    error = run.get(f"{name}_stderr", 0.0)
+    error = run.get(f"{name}_interval", run.get(f"{name}_stderr", 0.0))
     return float(error) if _is_finite(error) and error > 0 else None

@@ -2,7 +2,22 @@
 
 from ppl_control.policies.base import Policy
 from ppl_control.policies.deterministic import Deterministic
+from ppl_control.policies.flow import FlowPolicy
+from ppl_control.policies.gaussian import GaussianMLP, SquashedGaussianMLP
+from ppl_control.policies.linear_gaussian import LinearGaussianPolicy
+from ppl_control.policies.mixture import MixtureMLP
 from ppl_control.policies.mlp import CategoricalMLP
 from ppl_control.policies.tabular import TabularPolicy, tabulate
 
-__all__ = ["CategoricalMLP", "Deterministic", "Policy", "TabularPolicy", "tabulate"]
+__all__ = [
+    "CategoricalMLP",
+    "Deterministic",
+    "FlowPolicy",
+    "GaussianMLP",
+    "LinearGaussianPolicy",
+    "MixtureMLP",
+    "Policy",
+    "SquashedGaussianMLP",
+    "TabularPolicy",
+    "tabulate",
+]

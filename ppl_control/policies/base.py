@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 import torch
+from pyro.distributions import Delta
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ppl_control.randomness import RandomStream
 
-__all__ = ["Policy", "Time"]
+__all__ = ["Policy", "Time", "mode_of"]
 
 Time = int | Tensor | None
 
@@ -21,6 +22,9 @@ class Policy(nn.Module, ABC):
 
     A stationary policy ignores ``t``; a time-dependent one raises a ``ValueError`` without it. ``t`` is an
     int, or an integer tensor that broadcasts against the batch of states.
+
+    The library's own policies have ``settings``: arguments that make the policy anew, so that
+    ``type(policy)(**policy.settings)`` with the ``state_dict`` loaded is the same policy.
     """
 
     state_ndim = 0  # dimensions of one state: 0 for an index or a number, 1 for a vector
@@ -51,6 +55,9 @@ class Policy(nn.Module, ABC):
 
         Returns:
             The actions, and the time of the next decision, shape [batch].
+
+        Raises:
+            ValueError: ``deterministic`` and the distribution has no mode.
         """
         states = torch.as_tensor(np.asarray(observation))
         batch = states.shape[: states.ndim - self.state_ndim]
@@ -59,5 +66,20 @@ class Policy(nn.Module, ABC):
             t = np.where(np.asarray(episode_start).reshape(t.shape), 0, t)
         with self._stream:
             distribution = self(states, torch.as_tensor(t))
-            action = distribution.mode if deterministic else distribution.sample()
+            action = mode_of(distribution) if deterministic else distribution.sample()
         return action.cpu().numpy(), (np.asarray(t + 1),)
+
+
+def mode_of(distribution: Distribution) -> Tensor:
+    """The distribution's mode.
+
+    Raises:
+        ValueError: it has none.
+    """
+    if isinstance(distribution, Delta):
+        return distribution.v  # Pyro's point mass has a mean, but torch's name for a mode is not there
+    try:
+        return distribution.mode
+    except (AttributeError, NotImplementedError):
+        name = type(distribution).__name__
+        raise ValueError(f"deterministic: a {name} names no mode; draw its actions instead") from None

@@ -3,33 +3,39 @@
 from __future__ import annotations
 
 import torch
-from pyro.distributions import Categorical
+from pyro.distributions import Categorical, Delta
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
-from ppl_control.policies.base import Policy, Time
+from ppl_control.policies.base import Policy, Time, mode_of
 
 __all__ = ["Deterministic"]
 
 
 class Deterministic(Policy):
-    """Always the most probable action of another policy; the first of equals.
+    """Always the most probable action of another policy; the first of equals where the actions are finite.
+
+    What a continuous policy names as its ``mode`` is said there (a squashed Gaussian: the squashed mean).
 
     Args:
-        policy: a policy over finitely many actions.
+        policy: a policy whose distribution has a mode.
 
     Raises:
-        ValueError: at the call, a policy whose actions are not finite.
+        ValueError: at the call, a distribution without a mode (a flow).
     """
 
     def __init__(self, policy: nn.Module) -> None:
         super().__init__()
         self.policy = policy
+        self.state_ndim = getattr(policy, "state_ndim", 0)
+        self.replans = getattr(policy, "replans", False)
+        self.settings = {"policy": policy}
 
-    def forward(self, state: Tensor, t: Time = None) -> Categorical:
+    def forward(self, state: Tensor, t: Time = None) -> Distribution:
         """A point mass at the mode."""
         distribution = self.policy(state, t)
         if not isinstance(distribution, torch.distributions.Categorical):
-            raise ValueError(f"deterministic: a categorical policy is needed, got {distribution}")
+            return Delta(mode_of(distribution), event_dim=len(distribution.event_shape))
         logits = distribution.logits
         chosen = logits.argmax(-1, keepdim=True)
         mode = torch.full_like(logits, -torch.inf).scatter(-1, chosen, 0.0)

@@ -48,6 +48,11 @@ class TabularPolicy(Policy):
         return cls(torch.zeros(shape, dtype=dtype))
 
     @property
+    def settings(self) -> dict[str, Tensor]:
+        """What makes a table of this shape anew: its logits."""
+        return {"logits": self.logits.detach()}
+
+    @property
     def horizon(self) -> int | None:
         """Number of time steps of the table; None for a stationary policy."""
         return self.logits.shape[0] if self.logits.ndim == 3 else None

@@ -112,7 +112,8 @@ def restricted(proposal: Any, model: Any) -> Any:
         if isinstance(model, torch.distributions.Bernoulli) and logits.shape[-1] == 2:
             return type(model)(logits=logits[..., 1] - logits[..., 0])  # its values are floats
         if isinstance(model, torch.distributions.Categorical):
-            logits = torch.where(impossible(model), -torch.inf, logits)
+            sure = model.logits.amax(-1, keepdim=True) == 0  # a point mass, as at the silent end, leaves no choice
+            logits = torch.where(sure, model.logits, torch.where(impossible(model), -torch.inf, logits))
         return Categorical(logits=logits)
     if not isinstance(proposal, TorchDistributionMixin):
         raise ValueError(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.distributions import Categorical
+from torch.distributions import Categorical, Distribution
 
-__all__ = ["impossible", "kl_categorical", "weighted"]
+__all__ = ["closed_kl", "impossible", "kl_categorical", "weighted"]
 
 LEAST_CLAMPED = -50.0  # torch clamps log 0 to log eps (−36 in float64); a true probability underflows far below
 
@@ -25,3 +25,13 @@ def impossible(distribution: Categorical) -> Tensor:
 def kl_categorical(q: Categorical, p: Categorical) -> Tensor:
     """KL(q ‖ p), nats; unlike torch's, with a gradient where both have no mass."""
     return weighted(q.logits.exp(), q.logits - p.logits).sum(-1)
+
+
+def closed_kl(q: Distribution, p: Distribution) -> Tensor | None:
+    """KL(q ‖ p), nats; None where torch knows no closed form."""
+    if isinstance(q, Categorical) and isinstance(p, Categorical):
+        return kl_categorical(q, p)
+    try:
+        return torch.distributions.kl_divergence(q, p)
+    except NotImplementedError:
+        return None

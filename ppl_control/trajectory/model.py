@@ -11,9 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
+from ppl_control.mdp.continuous import ContinuousMDP
 from ppl_control.mdp.tabular import TabularMDP
 from ppl_control.policies.tabular import tabulate
+from ppl_control.trajectory.action_prior import ActionPrior, describe_prior
+from ppl_control.trajectory.continuous_program import ContinuousProgram
 from ppl_control.trajectory.tables import Tables, make_tables
 from ppl_control.trajectory.tabular_program import TabularProgram
 from ppl_control.trajectory.user_program import UserProgram
@@ -25,12 +29,12 @@ class TrajectoryModel:
     """p(τ, O) = p(s₀) ∏ π0(a_t|s_t) p(s_{t+1}|s_t,a_t) exp(r_t/α).
 
     Args:
-        mdp: the world.
+        mdp: the world: a ``TabularMDP``, or a ``DifferentiableMDP`` or ``LinearGaussianMDP`` (with a horizon).
         horizon: T ≥ 1, number of decisions; None: until done.
         temperature: α > 0, reward units per nat.
         discount: γ in (0, 1], the probability that the episode goes on after a step.
-        action_prior: π0. None: the base measure (counting; log Z is then no log-probability);
-            ``"uniform"``: normalised; or a policy.
+        action_prior: π0. None: the base measure (counting or Lebesgue; log Z is then no log-probability);
+            ``"uniform"``: normalised (bounded actions); a policy; or, for continuous worlds, a distribution.
 
     Raises:
         ValueError: a setting out of its range, or an action prior of another size.
@@ -46,21 +50,32 @@ class TrajectoryModel:
 
     def __init__(
         self,
-        mdp: TabularMDP,
+        mdp: TabularMDP | ContinuousMDP,
         *,
         horizon: int | None = None,
         temperature: float = 1.0,
         discount: float = 1.0,
-        action_prior: str | nn.Module | None = None,
+        action_prior: str | nn.Module | Distribution | None = None,
     ) -> None:
-        if not isinstance(mdp, TabularMDP):
-            raise ValueError(f"mdp: expected a TabularMDP, got {type(mdp).__name__}")
-        self.mdp: TabularMDP | None = mdp
+        self.mdp: Any = mdp
         self.horizon = _check_horizon(horizon)
         self.temperature = _check_temperature(temperature)
         self.discount = _check_discount(discount)
         self.action_prior = action_prior
-        self._tables: Tables | None = make_tables(
+        self._tables: Tables | None = None
+        self._prior: ActionPrior | None = None
+        if isinstance(mdp, TabularMDP):
+            self._make_tabular(mdp)
+        elif isinstance(mdp, ContinuousMDP):
+            self._make_continuous(mdp)
+        else:
+            raise ValueError(
+                f"mdp: expected a TabularMDP, DifferentiableMDP or LinearGaussianMDP, got {type(mdp).__name__}"
+            )
+
+    def _make_tabular(self, mdp: TabularMDP) -> None:
+        action_prior = self.action_prior
+        self._tables = make_tables(
             mdp,
             _log_prior(mdp, action_prior, self.horizon),
             self.horizon,
@@ -68,6 +83,13 @@ class TrajectoryModel:
             self.discount,
         )
         self.program: Any = TabularProgram(self._tables, base_measure=action_prior is None)
+
+    def _make_continuous(self, mdp: ContinuousMDP) -> None:
+        if self.horizon is None:
+            raise ValueError("horizon: a continuous model needs its number of decisions, got None")
+        self._prior = ActionPrior(self.action_prior, mdp.action_space, mdp.dtype)
+        self._prior.check(mdp.initial())
+        self.program = ContinuousProgram(mdp, self._prior, self.horizon, self.temperature, self.discount)
 
     @classmethod
     def from_program(
@@ -100,7 +122,8 @@ class TrajectoryModel:
             ValueError: a setting out of its range, or roles that do not fit the program's sites.
         """
         self = cls.__new__(cls)
-        self.mdp, self.action_prior, self.discount, self._tables = None, None, 1.0, None
+        self.mdp, self.action_prior, self.discount = None, None, 1.0
+        self._tables, self._prior = None, None
         if horizon is None:
             raise ValueError("horizon: a program needs its number of decisions")
         self.horizon = _check_horizon(horizon)
@@ -120,20 +143,39 @@ class TrajectoryModel:
         return self._tables is not None
 
     @property
+    def is_continuous(self) -> bool:
+        """Whether states are vectors of a ``ContinuousMDP``."""
+        return self._prior is not None
+
+    @property
     def tables(self) -> Tables:
         """The model as arrays.
 
         Raises:
-            ValueError: the model is a program, not a table.
+            ValueError: the model is no table.
         """
         if self._tables is None:
-            raise ValueError("this model is a program: exact tabular methods cannot serve it")
+            raise ValueError("this model has no tables, it is a program or continuous: tabular methods cannot serve it")
         return self._tables
+
+    @property
+    def prior(self) -> ActionPrior:
+        """π0 of a continuous model.
+
+        Raises:
+            ValueError: the model is a table (see ``tables.log_prior``) or a program.
+        """
+        if self._prior is None:
+            raise ValueError("this model is not continuous: its action prior is in its tables or its program")
+        return self._prior
 
     @property
     def fingerprint(self) -> str:
         """A digest that tells models apart: every table and setting; for a program its sites and settings."""
         digest = hashlib.sha256(repr((self.horizon, self.temperature, self.discount)).encode())
+        if self.is_continuous:
+            digest.update(self.mdp.digest() + describe_prior(self.action_prior))
+            return digest.hexdigest()
         if self._tables is None:
             digest.update(self.program.digest.encode())
             return digest.hexdigest()
@@ -143,7 +185,7 @@ class TrajectoryModel:
         return digest.hexdigest()
 
     def replaced(self, **changes: Any) -> TrajectoryModel:
-        """The same tabular model with other settings, e.g. ``model.replaced(temperature=0.5)``."""
+        """The same model with other settings, e.g. ``model.replaced(temperature=0.5)``; not for programs."""
         settings: dict[str, Any] = {
             "mdp": self.mdp,
             "horizon": self.horizon,
@@ -152,7 +194,7 @@ class TrajectoryModel:
             "action_prior": self.action_prior,
         }
         if self.mdp is None or not changes.keys() <= settings.keys():
-            raise ValueError(f"replaced: serves tabular models and {list(settings)}, got {list(changes)}")
+            raise ValueError(f"replaced: serves models of an MDP and {list(settings)}, got {list(changes)}")
         return TrajectoryModel(**(settings | changes))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrajectoryModel:
@@ -168,7 +210,7 @@ class TrajectoryModel:
             raise ValueError("device: a program makes its own tensors; move those instead")
         try:
             return self.replaced(mdp=self.mdp.to(torch.device(device)))
-        except RuntimeError as error:
+        except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
             raise ValueError(f"device: cannot use {device!r}: {error}") from error
 
     def __repr__(self) -> str:
@@ -179,7 +221,7 @@ class TrajectoryModel:
         )
 
 
-def _log_prior(mdp: TabularMDP, prior: str | nn.Module | None, horizon: int | None) -> Tensor:
+def _log_prior(mdp: TabularMDP, prior: Any, horizon: int | None) -> Tensor:
     shape = (mdp.num_states, mdp.num_actions)
     shape = shape if horizon is None else (horizon, *shape)
     if prior is None:

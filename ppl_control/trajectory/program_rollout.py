@@ -14,7 +14,7 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from ppl_control.trajectory.handlers import Detached
-from ppl_control.trajectory.masked import kl_categorical
+from ppl_control.trajectory.masked import closed_kl
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
@@ -182,13 +182,7 @@ def _kl(guide_site: Any, model_site: Any) -> Tensor | None:
     for site in (guide_site, model_site):
         if site["mask"] is not None or not isinstance(site["scale"], float) or site["scale"] != 1.0:
             return None
-    q, p = guide_site["fn"], model_site["fn"]
-    if isinstance(q, torch.distributions.Categorical) and isinstance(p, torch.distributions.Categorical):
-        return kl_categorical(q, p)
-    try:
-        return torch.distributions.kl_divergence(q, p)
-    except NotImplementedError:
-        return None
+    return closed_kl(guide_site["fn"], model_site["fn"])
 
 
 def _join(runs: list[ProgramRollout]) -> ProgramRollout:

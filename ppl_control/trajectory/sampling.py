@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,9 +21,9 @@ class Trajectories:
     """n trajectories, one a row.
 
     Attributes:
-        states: [n, T+1]; for tabular models S marks the silent end. Several state sites: last axis.
-        actions: [n, T].
-        rewards: [n, T], reward units; 0 after the end.
+        states: [n, T+1]; for tabular models S marks the silent end. Several state sites, or vectors: last axis.
+        actions: [n, T]; vectors: last axis.
+        rewards: [n, T], reward units; 0 after the end. In continuous models a discount weighs them, γᵗ r_t.
         alive: [n, T], whether a decision was made.
     """
 
@@ -34,7 +34,7 @@ class Trajectories:
 
     @property
     def returns(self) -> Float[Tensor, " n"]:
-        """Σ_t r_t of each trajectory, reward units; a discount is already in the survival."""
+        """Σ_t r_t of each trajectory, reward units; a discount is already in the survival or in the rewards."""
         return self.rewards.sum(-1)
 
 
@@ -43,9 +43,18 @@ def sample_trajectories(model: TrajectoryModel, guide: Any, n: int) -> Trajector
     """Draw n trajectories from a bound guide, from torch's current random stream."""
     if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
         raise ValueError(f"n: expected at least 1 trajectory, got {n!r}")
+    if hasattr(guide, "sample"):
+        return guide.sample(n)
+    if hasattr(guide, "rollout"):
+        found = guide.rollout(n)
+        states, actions = found.states.transpose(0, 1), found.actions.transpose(0, 1)
+        return Trajectories(states, actions, found.reward.T, found.alive.T)
     if hasattr(guide, "tables"):
         tables, q = model.tables, guide.tables()
         rollout = sample_rollout(tables, q, n)
         reward = log_terms(tables, q, rollout).reward * model.temperature
         return Trajectories(rollout.states.T, rollout.actions.T, reward.T, rollout.alive(tables).T)
-    return sample_program(model, guide, n).trajectories()
+    drawn = sample_program(model, guide, n).trajectories()
+    if model.is_tabular:
+        return replace(drawn, alive=drawn.states[:, :-1] < model.tables.num_states)
+    return drawn

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 import math
 from functools import cached_property
-from typing import Any
 
 import pyro
 import torch
-from pyro.distributions import Categorical, Unit
+from pyro.distributions import Categorical
 from torch import Tensor
 
+from ppl_control.trajectory.factors import factor
 from ppl_control.trajectory.roles import Roles
 from ppl_control.trajectory.tables import Tables
 
@@ -116,19 +116,12 @@ class TabularProgram:
                 logits = self.next_state_logits(self.outcome_logits[state, action], state, action)
                 next_state = pyro.sample(f"s_{t + 1}", Categorical(logits=logits))
                 reward = self.reward[state, action, next_state]
-            _factor(f"O_{t}", reward + self.log_volume * (state != end).to(reward), reward * self.tables.temperature)
+            factor(f"O_{t}", reward + self.log_volume * (state != end).to(reward), reward * self.tables.temperature)
             state = next_state
 
     def observe(self, state: Tensor) -> Tensor:
         """What the policy is shown: the state; any state at the silent end, where it has no say."""
         return state.clamp(max=self.tables.num_states - 1)
-
-
-def _factor(name: str, log_factor: Tensor, reward: Tensor) -> None:
-    """``pyro.factor`` that remembers the reward it stands for, which is α · log_factor only without a volume."""
-    nothing = log_factor.new_empty((*log_factor.shape, 0))
-    infer: Any = {"is_auxiliary": True, "reward": reward}
-    pyro.sample(name, Unit(log_factor, has_rsample=False), obs=nothing, infer=infer)
 
 
 def _with_row(table: Tensor, fill: float) -> Tensor:

@@ -19,6 +19,9 @@ CASES = [
     (["hiking", "--methods", "posterior,magic"], "'magic' is no method", "soft_value_iteration"),
     (["hiking", "--methods", "posterior,posterior"], "posterior was given twice", ""),
     (["hiking", "--methods", "posterior,"], "expected entries between the commas", ""),
+    (["hiking", "--steps", "0"], "--steps: expected at least 1, got 0", ""),
+    (["narrow_bridge", "--methods", "posterior"], "posterior cannot serve narrow_bridge", "use SVI with a guide"),
+    (["pendulum", "--set", "start=sideways"], "start: expected one of ['hanging', 'upright'] or an angle", ""),
     (["hiking", "--seeds", "0,x"], "--seeds: expected integers, got 'x'", ""),
 ]
 

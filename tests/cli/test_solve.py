@@ -64,6 +64,7 @@ def test_save(run, tmp_path) -> None:
         (["--discount", "1.5"], "discount: expected a number in (0, 1]"),
         (["--action-prior", "odd"], "action_prior: expected None, 'uniform' or a policy, got 'odd'"),
         (["--method", "magic"], "'magic' is no method"),
+        (["--method", "open_loop"], "open_loop gives no values of states; use `ppl-control compare FrozenLake-v1`"),
     ],
 )
 def test_refused(run, options: list[str], message: str) -> None:

@@ -63,13 +63,15 @@ def test_a_program(run, write, tmp_path) -> None:
     assert ran.rows["mine", "fixed_dynamics"]["believed_stderr"] > 0
     assert ran.rows["mine", "fixed_dynamics"]["gap"] is None
     assert ran.json["settings"]["problems"]["mine"] == {"chance": 0.5, "horizon": 2}
-    assert "note: posterior is left out for mine: MessagePassing needs a tabular model" in ran.err
+    assert "note: posterior is left out for mine: MessagePassing needs a tabular or linear-Gaussian model" in ran.err
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["honesty.png", "mine_graph.png"]
 
 
 def test_a_method_asked_for_by_name_must_serve(run, write) -> None:
     error = run("compare", write(PROGRAM), "--methods", "fixed,posterior").error
-    assert error.startswith("--methods: posterior cannot serve mine: MessagePassing needs a tabular model")
+    assert error.startswith(
+        "--methods: posterior cannot serve mine: MessagePassing needs a tabular or linear-Gaussian model"
+    )
 
 
 def test_a_factory(run, write) -> None:

@@ -53,7 +53,7 @@ def test_progress_goes_to_standard_error(capsys):
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"learning_rate": float("nan")}, "learning_rate"),
         ({"learning_rate": -1}, "learning_rate"),
-        ({"estimator": "magic"}, "estimator: expected enumerate, score or pyro, got 'magic'"),
+        ({"estimator": "magic"}, "estimator: expected one of .*, got 'magic'"),
         ({"optimizer": "sgd"}, "optimizer"),
         ({"guide": "FixedDynamics"}, "guide: expected a recipe"),
         ({"guide": FixedDynamics}, "guide: expected a recipe"),

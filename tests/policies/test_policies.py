@@ -121,8 +121,6 @@ def test_the_mode_of_equals_is_the_first():
         def forward(self, state, t=None):
             return torch.distributions.Normal(torch.zeros(1), 1.0)
 
-    with pytest.raises(ValueError, match="deterministic"):
-        Deterministic(Continuous())(torch.tensor(0))
     with pytest.raises(ValueError, match="categorical"):
         tabulate(Continuous(), 2, 2, None)
 

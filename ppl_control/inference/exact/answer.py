@@ -1,4 +1,4 @@
-"""The solution that an exact method's tables make."""
+"""The solutions that exact methods' tables and matrices make."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
+from ppl_control.guides.continuous import ContinuousGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
+from ppl_control.inference.exact.linear_gaussian import LinearGaussianAnswer
+from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.inference.exact.recursions import elbo
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables
 
-__all__ = ["exact_solution"]
+__all__ = ["exact_solution", "linear_gaussian_solution"]
 
 
 def exact_solution(
@@ -41,4 +44,19 @@ def exact_solution(
         soft_value=value * model.temperature,
         soft_q=q * model.temperature,
         error_bound=error * model.temperature,
+    )
+
+
+def linear_gaussian_solution(model: TrajectoryModel, method: Any, answer: LinearGaussianAnswer) -> Solution:
+    """The solution of a linear-Gaussian model; ``soft_value`` is a ``QuadraticValue``."""
+    policy = answer.policy()
+    return Solution(
+        model=model,
+        method=method,
+        policy=policy,
+        guide=ContinuousGuide(model, policy, answer.dynamics),
+        log_evidence_bound=answer.log_evidence_bound,
+        exact=True,
+        temperature=model.temperature,
+        soft_value=QuadraticValue(answer.value_matrix, answer.value_vector, answer.value_constant),
     )

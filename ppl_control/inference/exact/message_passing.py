@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.base import Solution, require_tabular
-from ppl_control.inference.exact.answer import exact_solution
+from ppl_control.inference.base import Solution, require_exact
+from ppl_control.inference.exact.answer import exact_solution, linear_gaussian_solution
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point
+from ppl_control.inference.exact.linear_gaussian import posterior_control
 from ppl_control.inference.exact.recursions import backward, posterior_backup
+from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables, Tables
 
@@ -46,7 +48,8 @@ class MessagePassing:
     """The posterior p(τ | O_{1..T}): policy, tilted dynamics and the exact log evidence.
 
     Raises:
-        ValueError: at ``infer``, a model without tables, or a diverging fixed point without a horizon.
+        ValueError: at ``infer``, a model that is neither tabular nor linear-Gaussian, a diverging fixed point
+            without a horizon, or an infinite evidence (``BreakdownError``).
 
     References:
         Levine (2018), arXiv 1805.00909, section 2.3.
@@ -54,11 +57,17 @@ class MessagePassing:
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where the method cannot serve the model."""
-        require_tabular(self, model)
+        require_exact(self, model)
+        if isinstance(model.mdp, LinearGaussianMDP):
+            self.solve(model)  # a discount, or an infinite evidence, shows here
 
     @torch.no_grad()
     def solve(self, model: TrajectoryModel) -> Solution:
         """The posterior as a guide; its bound is log Z itself."""
+        if isinstance(model.mdp, LinearGaussianMDP):
+            assert model.horizon is not None
+            found = posterior_control(model.mdp, model.horizon, model.temperature, model.discount, model.action_prior)
+            return linear_gaussian_solution(model, self, found)
         tables = model.tables
         if model.horizon is None:
             value, q = posterior_fixed_point(tables, repr(model.action_prior), model.discount)

@@ -8,10 +8,12 @@ from numbers import Real
 
 import torch
 
-from ppl_control.inference.base import Solution, require_tabular
-from ppl_control.inference.exact.answer import exact_solution
+from ppl_control.inference.base import Solution, require_exact
+from ppl_control.inference.exact.answer import exact_solution, linear_gaussian_solution
 from ppl_control.inference.exact.fixed_point import soft_fixed_point
+from ppl_control.inference.exact.linear_gaussian import variational_control
 from ppl_control.inference.exact.recursions import backward, variational_backup
+from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables
 
@@ -27,8 +29,8 @@ class SoftValueIteration:
             allows. ``Solution.error_bound`` states what was reached.
 
     Raises:
-        ValueError: a tolerance that is not positive; at ``infer``, a model without tables, or one without
-            horizon and discount in which some policy never ends.
+        ValueError: a tolerance that is not positive; at ``infer``, a model that is neither tabular nor
+            linear-Gaussian, or one without horizon and discount in which some policy never ends.
 
     References:
         Ziebart (2010), chapter 5; Levine (2018), arXiv 1805.00909, eq. 14-15.
@@ -42,11 +44,17 @@ class SoftValueIteration:
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where the method cannot serve the model."""
-        require_tabular(self, model)
+        require_exact(self, model)
+        if isinstance(model.mdp, LinearGaussianMDP):
+            self.solve(model)  # a cost that is not positive definite shows here
 
     @torch.no_grad()
     def solve(self, model: TrajectoryModel) -> Solution:
         """The soft-optimal policy, values and bound."""
+        if isinstance(model.mdp, LinearGaussianMDP):
+            assert model.horizon is not None
+            found = variational_control(model.mdp, model.horizon, model.temperature, model.discount, model.action_prior)
+            return linear_gaussian_solution(model, self, found)
         tables, error = model.tables, 0.0
         if model.horizon is None:
             asked = math.inf if self.tolerance is None else self.tolerance / model.temperature

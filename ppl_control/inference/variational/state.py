@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ppl_control.guides.bound import BoundGuide
+from ppl_control.inference.variational.estimators import Estimator
 from ppl_control.randomness import RandomStream
 
 __all__ = ["SVIState"]
@@ -20,6 +21,7 @@ class SVIState:
 
     Attributes:
         guide: the bound guide with its parameters.
+        estimator: of the ELBO and its gradient.
         optimizer: its optimiser; None for the natural gradient.
         stream: the run's own random stream.
         baseline: learned soft value [t, s], nats, for the score estimator on tabular models.
@@ -29,6 +31,7 @@ class SVIState:
     """
 
     guide: BoundGuide
+    estimator: Estimator
     optimizer: torch.optim.Optimizer | None
     stream: RandomStream
     baseline: Tensor | None = None

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ppl_control.guides.program import ProgramGuide
-from ppl_control.guides.tabular import TabularGuide
+from ppl_control.evaluation.believed import believed_walk
+from ppl_control.evaluation.executed import executed_walk
+from ppl_control.evaluation.walk import NOTHING, Walk
 from ppl_control.inference.base import Solution
-from ppl_control.inference.exact.fixed_point import visits
-from ppl_control.inference.exact.recursions import occupancies
-from ppl_control.policies.deterministic import Deterministic
 from ppl_control.randomness import RandomStream
-from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
-from ppl_control.trajectory.program_rollout import sample_program
-from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = ["Evaluation", "evaluate"]
 
@@ -33,7 +26,8 @@ class Evaluation:
         executed_return: E[Σ γᵗ r] of its policy in the model given to ``evaluate``; NaN without a policy.
         episode_return: E[Σ r] of its policy to termination or horizon, without the discount; NaN where that
             does not end.
-        entropy: E[Σ γᵗ H(q(a_t|s_t))] of the executed policy, nats.
+        entropy: E[Σ γᵗ H(q(a_t|s_t))] of the executed policy, nats; NaN where it is not known: plans in continuous
+            worlds, particles' plans, and policies that plan anew.
         believed_states: q(s_t = s), index order [t, s], shape [T+1, S]; what is missing from 1 has ended.
             Without a horizon the expected number of decisions in each state, [S]. None for programs.
         executed_states: the same for the executed policy.
@@ -60,14 +54,6 @@ class Evaluation:
         return float((self.believed_return_stderr**2 + self.executed_return_stderr**2) ** 0.5)
 
 
-@dataclass(frozen=True)
-class _Walk:
-    value: float
-    stderr: float
-    entropy: float
-    states: Tensor | None
-
-
 @torch.no_grad()
 def evaluate(
     solution: Solution,
@@ -82,7 +68,8 @@ def evaluate(
     Args:
         solution: what ``infer`` returned.
         model: where to execute the policy; it may differ from the model fitted to (a perturbed one).
-        episodes: simulated episodes, where there are no tables.
+        episodes: simulated episodes, where nothing can be computed; ``RecedingHorizon`` in a
+            continuous model has a limit of its own.
         seed: seed of the simulation.
         deterministic: execute the policy's mode.
 
@@ -96,24 +83,10 @@ def evaluate(
     if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or episodes < 2:
         raise ValueError(f"episodes: expected at least 2, got {episodes!r}")
     with RandomStream(seed):
-        if isinstance(solution.guide, TabularGuide):
-            fitted = solution.guide.model.tables
-            believed = _exact(fitted, solution.guide.tables())
-        else:
-            believed = _simulated(solution.model, solution.guide, episodes)
-        policy = solution.policy
-        if policy is not None and deterministic:
-            policy = Deterministic(policy)
-        if policy is None:
-            executed = whole = _Walk(math.nan, math.nan, math.nan, None)
-        elif not model.is_tabular:
-            executed = _simulated(model, ProgramGuide(model, policy, learn_dynamics=False), episodes)
-            whole = executed
-        else:
-            executed = _execute(model, policy)
-            whole = executed
-            if model.discount < 1:
-                whole = _execute_whole(model.replaced(discount=1.0), policy)
+        believed = believed_walk(solution, episodes)
+        executed = whole = executed_walk(solution, model, episodes, deterministic)
+        if model.discount < 1 and model.mdp is not None:
+            whole = _whole(solution, model.replaced(discount=1.0), episodes, deterministic)
     return Evaluation(
         believed_return=believed.value,
         executed_return=executed.value,
@@ -127,36 +100,10 @@ def evaluate(
     )
 
 
-def _execute(model: TrajectoryModel, policy: nn.Module) -> _Walk:
-    here = deepcopy(policy).to(model.tables.initial.device)  # it may have been fitted elsewhere
-    return _exact(model.tables, TabularGuide(model, here).tables())
-
-
-def _execute_whole(model: TrajectoryModel, policy: nn.Module) -> _Walk:
+def _whole(solution: Solution, model: TrajectoryModel, episodes: int, deterministic: bool) -> Walk:
     try:
-        return _execute(model, policy)
+        return executed_walk(solution, model, episodes, deterministic)
     except ValueError:
         if model.horizon is not None:
             raise
-        return _Walk(math.nan, 0.0, math.nan, None)  # this policy may never end an episode
-
-
-def _exact(tables: Tables, guide: GuideTables) -> _Walk:
-    policy = guide.policy.exp()
-    dynamics = guide.dynamics(tables)
-    reward = (policy * (dynamics * tables.reward).sum(-1)).sum(-1) * tables.temperature
-    entropy = -weighted(policy, guide.policy).sum(-1)
-    if tables.horizon is None:
-        states = here = visits(tables, guide)
-    else:
-        states = occupancies(tables, guide)[:, :-1]
-        here = states[:-1]
-    return _Walk(float((here * reward).sum()), 0.0, float((here * entropy).sum()), states)
-
-
-def _simulated(model: TrajectoryModel, guide: nn.Module, episodes: int) -> _Walk:
-    rollout = sample_program(model, guide, episodes)
-    returns = rollout.rewards().sum(0)
-    actions = [i for i, role in enumerate(rollout.roles) if role == "action"]
-    entropy = -rollout.log_q[actions].sum(0).mean()
-    return _Walk(float(returns.mean()), float(returns.std() / episodes**0.5), float(entropy), None)
+        return NOTHING  # this policy may never end an episode

@@ -1,0 +1,64 @@
+"""Returns, entropies and states of trajectories, however they were found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ppl_control.inference.exact.fixed_point import visits
+from ppl_control.inference.exact.recursions import occupancies
+from ppl_control.trajectory.continuous_rollout import ContinuousRollout
+from ppl_control.trajectory.masked import weighted
+from ppl_control.trajectory.tables import GuideTables, Tables
+
+__all__ = ["NOTHING", "Walk", "from_rollout", "from_runs", "from_tables"]
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What trajectories are like.
+
+    Attributes:
+        value: expected return, reward units.
+        stderr: its standard error; 0 where it was computed.
+        entropy: E Σ γᵗ H(q(a_t|·)), nats.
+        states: see ``Evaluation.believed_states``; None where there is no table.
+    """
+
+    value: float
+    stderr: float
+    entropy: float
+    states: Tensor | None = None
+
+
+NOTHING = Walk(math.nan, math.nan, math.nan)
+
+
+def from_tables(tables: Tables, guide: GuideTables) -> Walk:
+    """Exact, from a guide's conditionals."""
+    policy = guide.policy.exp()
+    dynamics = guide.dynamics(tables)
+    reward = (policy * (dynamics * tables.reward).sum(-1)).sum(-1) * tables.temperature
+    entropy = -weighted(policy, guide.policy).sum(-1)
+    if tables.horizon is None:
+        states = here = visits(tables, guide)
+    else:
+        states = occupancies(tables, guide)[:, :-1]
+        here = states[:-1]
+    return Walk(float((here * reward).sum()), 0.0, float((here * entropy).sum()), states)
+
+
+def from_rollout(rollout: ContinuousRollout) -> Walk:
+    """An estimate from trajectories of a continuous model."""
+    return from_runs(rollout.reward.sum(0), -(rollout.weight * rollout.log_q).sum(0))
+
+
+def from_runs(returns: Tensor, entropy: Any = math.nan) -> Walk:
+    """An estimate from returns [n] and −log q of the actions [n]."""
+    spread = float(returns.std() / len(returns) ** 0.5) if len(returns) > 1 else math.nan
+    entropies = torch.as_tensor(entropy, dtype=returns.dtype)
+    return Walk(float(returns.mean()), spread, float(entropies.mean()))

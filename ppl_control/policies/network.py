@@ -1,0 +1,115 @@
+"""What the networks over states share: how a state and a time become a vector, and the layers over it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ppl_control.policies.base import Time
+from ppl_control.randomness import RandomStream
+
+__all__ = ["StateInputs", "StateNetwork", "positive"]
+
+
+def positive(name: str, value: int) -> int:
+    """The value as an int; ValueError unless it is a whole number of at least 1."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+        raise ValueError(f"{name}: expected at least 1, got {value!r}")
+    return operator.index(value)
+
+
+class StateInputs(nn.Module):
+    """States, and where there is a horizon times, as vectors for a network.
+
+    Args:
+        num_states: S, for integer states fed as one-hot vectors; or
+        features: shape [S, F], one row a state; or
+        num_features: F, where the state itself is a vector [..., F]; 0 where it is a single number [...].
+        horizon: T: the vector ends in t / T; None: no time in it.
+        dtype: floating-point type.
+
+    Raises:
+        ValueError: not exactly one of ``num_states``, ``features`` and ``num_features``; at the call, a state
+            of another size, or a missing time where there is a horizon.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_states: int | None = None,
+        features: Tensor | None = None,
+        num_features: int | None = None,
+        horizon: int | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        super().__init__()
+        if sum(given is not None for given in (num_states, features, num_features)) != 1:
+            raise ValueError("give exactly one of num_states, features and num_features")
+        if num_features is not None and (not hasattr(num_features, "__index__") or num_features < 0):
+            raise ValueError(f"num_features: expected the length of a state, 0 for a number, got {num_features!r}")
+        num_features = None if num_features is None else operator.index(num_features)
+        horizon = None if horizon is None else positive("horizon", horizon)
+        rows = torch.eye(num_states) if num_states is not None else features
+        table = None if rows is None else torch.as_tensor(rows, dtype=dtype)
+        if table is not None and table.ndim != 2:
+            raise ValueError(f"features: expected shape [S, F], got {list(table.shape)}")
+        self.register_buffer("features", table)
+        self.settings: dict[str, Any] = {
+            "num_states": num_states,
+            "features": None if num_states is not None else table,
+            "num_features": num_features,
+            "horizon": horizon,
+            "dtype": dtype,
+        }
+        self.horizon, self.dtype, self.num_features = horizon, dtype, num_features
+        self.state_ndim = int(bool(num_features))
+        self.width = (max(num_features or 0, 1) if table is None else table.shape[1]) + (horizon is not None)
+
+    def forward(self, state: Tensor, t: Time = None) -> Float[Tensor, "*batch width"]:
+        """One vector a state; ``state`` holds integer indices, numbers, or vectors [..., F]."""
+        table: Tensor | None = self.features  # pyright: ignore[reportAssignmentType]
+        inputs = state.to(self.dtype) if table is None else table[state.long()]
+        if self.num_features == 0:
+            inputs = inputs.unsqueeze(-1)
+        elif self.num_features is not None and inputs.shape[-1:] != (self.num_features,):
+            raise ValueError(f"state: expected shape [..., {self.num_features}], got {list(inputs.shape)}")
+        if self.horizon is not None:
+            if t is None:
+                raise ValueError("t: this policy depends on time and was called without it")
+            clock = torch.as_tensor(t, dtype=inputs.dtype, device=inputs.device) / self.horizon
+            inputs = torch.cat([inputs, clock.expand(inputs.shape[:-1]).unsqueeze(-1)], -1)
+        return inputs
+
+
+class StateNetwork(nn.Module):
+    """A multilayer perceptron over ``StateInputs``, whose outputs start at 0 for every state.
+
+    Args:
+        inputs: how a state becomes a vector.
+        outputs: numbers for each state.
+        hidden: widths of the hidden layers.
+        seed: seed of the initial weights.
+    """
+
+    def __init__(self, inputs: StateInputs, outputs: int, *, hidden: Sequence[int] = (64, 64), seed: int = 0) -> None:
+        super().__init__()
+        self.hidden = [positive("hidden", width) for width in hidden]
+        widths = [inputs.width, *self.hidden]
+        with RandomStream(seed):
+            layers: list[nn.Module] = []
+            for fan_in, fan_out in pairwise(widths):
+                layers += [nn.Linear(fan_in, fan_out, dtype=inputs.dtype), nn.Tanh()]
+            head = nn.Linear(widths[-1], outputs, dtype=inputs.dtype)
+        nn.init.zeros_(head.weight)  # every state starts alike, so that no action is ruled out by chance
+        nn.init.zeros_(head.bias)
+        self.inputs, self.layers, self.head = inputs, nn.Sequential(*layers), head
+
+    def forward(self, state: Tensor, t: Time = None) -> Float[Tensor, "*batch outputs"]:
+        """The outputs for each state."""
+        return self.head(self.layers(self.inputs(state, t)))
