@@ -1,0 +1,1 @@
+"""Reinforcement learning: methods for worlds that can only be sampled, one a file or folder."""
