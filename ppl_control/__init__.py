@@ -3,7 +3,7 @@
 The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → comparison.
 """
 
-from ppl_control.mdp import DifferentiableMDP, LinearGaussianMDP, TabularMDP
+from ppl_control.mdp import DifferentiableMDP, LinearGaussianMDP, SimulatorMDP, TabularMDP
 from ppl_control.trajectory import TrajectoryModel
 from ppl_control import guides, policies
 from ppl_control.inference import (
@@ -28,6 +28,7 @@ __all__ = [
     "TabularMDP",
     "LinearGaussianMDP",
     "DifferentiableMDP",
+    "SimulatorMDP",
     "TrajectoryModel",
     "policies",
     "guides",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ppl_control.evaluation.programs import simulated
-from ppl_control.evaluation.walk import NOTHING, Walk, from_rollout, from_tables
+from ppl_control.evaluation.walk import NOTHING, Walk, from_episodes, from_rollout, from_tables
 from ppl_control.guides.affine import AffineGaussianDynamics
 from ppl_control.guides.continuous import ContinuousGuide
 from ppl_control.guides.map import MAPGuide
@@ -11,6 +11,7 @@ from ppl_control.guides.mean_field import MeanFieldGuide
 from ppl_control.guides.particles import ParticleGuide
 from ppl_control.guides.plan_guide import PlanGuide
 from ppl_control.guides.plans.joint import JointPlan
+from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact import mean_field, moments
@@ -41,6 +42,8 @@ def believed_walk(solution: Solution, episodes: int) -> Walk:
         exact = linear_gaussian_walk(guide)
         if exact is not None:
             return exact
+    if isinstance(guide, SimulatorGuide):
+        return from_episodes(guide.episodes(episodes))
     if guide.model.is_continuous and hasattr(guide, "rollout"):
         return from_rollout(guide.rollout(episodes))  # type: ignore[operator]
     return simulated(solution.model, guide, episodes)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ppl_control.evaluation.believed import linear_gaussian_walk, plan_walk
 from ppl_control.evaluation.programs import simulated
-from ppl_control.evaluation.walk import NOTHING, Walk, from_rollout, from_runs
+from ppl_control.evaluation.walk import NOTHING, Walk, from_episodes, from_rollout, from_runs
 from ppl_control.evaluation.walk import from_tables as exact
 from ppl_control.guides.continuous import ContinuousGuide
 from ppl_control.guides.map import MAPGuide
@@ -18,6 +18,7 @@ from ppl_control.guides.particles import ParticleGuide
 from ppl_control.guides.plan_guide import NoPolicy, PlanGuide
 from ppl_control.guides.plans.joint import JointPlan
 from ppl_control.guides.program import ProgramGuide
+from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.open_loop import make_tree, tree_mode
@@ -38,10 +39,13 @@ def executed_walk(solution: Solution, model: TrajectoryModel, episodes: int, det
     if isinstance(solution.policy, NoPolicy):
         return _planned(solution.guide, model, episodes, deterministic)
     policy = Deterministic(solution.policy) if deterministic else solution.policy
+    if model.is_simulator:
+        few = min(episodes, getattr(solution.policy, "episodes", episodes))  # of one that plans anew
+        return from_episodes(SimulatorGuide(model, policy).episodes(few))
     if getattr(solution.policy, "replans", False):
         if model.is_tabular:  # where plans are kept for every state
             return from_runs(policy_returns(model, policy, episodes))
-        few: int = min(episodes, solution.policy.episodes)  # type: ignore[assignment]
+        few = min(episodes, solution.policy.episodes)  # type: ignore[assignment]
         return from_rollout(ContinuousGuide(model, policy).rollout(few))
     if model.is_tabular:
         here = deepcopy(policy).to(model.tables.initial.device)  # it may have been fitted elsewhere

@@ -85,7 +85,9 @@ def evaluate(
     with RandomStream(seed):
         believed = believed_walk(solution, episodes)
         executed = whole = executed_walk(solution, model, episodes, deterministic)
-        if model.discount < 1 and model.mdp is not None:
+        if executed.undiscounted is not None:
+            whole = Walk(*executed.undiscounted, entropy=executed.entropy)
+        elif model.discount < 1 and model.mdp is not None:
             whole = _whole(solution, model.replaced(discount=1.0), episodes, deterministic)
     return Evaluation(
         believed_return=believed.value,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,9 +13,10 @@ from ppl_control.inference.exact.fixed_point import visits
 from ppl_control.inference.exact.recursions import occupancies
 from ppl_control.trajectory.continuous_rollout import ContinuousRollout
 from ppl_control.trajectory.masked import weighted
+from ppl_control.trajectory.simulation import Episodes
 from ppl_control.trajectory.tables import GuideTables, Tables
 
-__all__ = ["NOTHING", "Walk", "from_rollout", "from_runs", "from_tables"]
+__all__ = ["NOTHING", "Walk", "from_episodes", "from_rollout", "from_runs", "from_tables"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +28,14 @@ class Walk:
         stderr: its standard error; 0 where it was computed.
         entropy: E Σ γᵗ H(q(a_t|·)), nats.
         states: see ``Evaluation.believed_states``; None where there is no table.
+        undiscounted: the same episodes' expected Σ r and its standard error, where it was found on the way.
     """
 
     value: float
     stderr: float
     entropy: float
     states: Tensor | None = None
+    undiscounted: tuple[float, float] | None = None
 
 
 NOTHING = Walk(math.nan, math.nan, math.nan)
@@ -55,6 +58,12 @@ def from_tables(tables: Tables, guide: GuideTables) -> Walk:
 def from_rollout(rollout: ContinuousRollout) -> Walk:
     """An estimate from trajectories of a continuous model."""
     return from_runs(rollout.reward.sum(0), -(rollout.weight * rollout.log_q).sum(0))
+
+
+def from_episodes(episodes: Episodes) -> Walk:
+    """An estimate from episodes of a simulator."""
+    whole = from_runs(episodes.whole_returns)
+    return replace(from_runs(episodes.returns, episodes.entropies), undiscounted=(whole.value, whole.stderr))
 
 
 def from_runs(returns: Tensor, entropy: Any = math.nan) -> Walk:

@@ -7,12 +7,13 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 from ppl_control.guides.continuous import ContinuousGuide
 from ppl_control.guides.custom import CustomGuide
 from ppl_control.guides.program import ProgramGuide
+from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["BoundGuide", "Recipe"]
 
-BoundGuide: TypeAlias = TabularGuide | ProgramGuide | CustomGuide | ContinuousGuide
+BoundGuide: TypeAlias = TabularGuide | ProgramGuide | CustomGuide | ContinuousGuide | SimulatorGuide
 
 
 @runtime_checkable

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.guides.bound import BoundGuide
-from ppl_control.inference.checkpoint import identity, resume, store
+from ppl_control.inference.checkpoint import Keeper, identity
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.inference.progress import progress_bar
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
@@ -27,6 +27,7 @@ __all__ = [
     "Solution",
     "Step",
     "infer",
+    "require_densities",
     "require_exact",
     "require_tabular",
 ]
@@ -190,9 +191,23 @@ def infer(
         return method.solve(model)
     state = method.init(model, seed)
     run = identity(model, method, seed)
-    if checkpoint is not None:
-        resume(state, run, checkpoint)
-        store(state, run, checkpoint)
+    try:
+        return _driven(model, method, state, run, progress, callbacks, checkpoint, title)
+    finally:
+        _close(state)
+
+
+def _driven(
+    model: TrajectoryModel,
+    method: IterativeMethod,
+    state: Any,
+    run: dict[str, str],
+    progress: bool,
+    callbacks: tuple[Callable[[Step], object], ...],
+    checkpoint: str | Path | None,
+    title: str | None,
+) -> Solution:
+    keeper = None if checkpoint is None else Keeper(state, run, checkpoint)
     total = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
     with progress_bar(title or type(method).__name__, total, shown=progress) as advance:
         advance(state.number, {})
@@ -200,11 +215,18 @@ def infer(
             metrics = _guarded_step(method, model, state, checkpoint)
             advance(state.number, metrics)
             stop = [bool(callback(Step(state.number, metrics, state))) for callback in callbacks]
-            if checkpoint is not None and (any(stop) or method.finished(state) or state.number % 100 == 0):
-                store(state, run, checkpoint)
+            if keeper is not None and (keeper.due() or any(stop) or method.finished(state)):
+                keeper.store()
             if any(stop):
                 break
+    _close(state)  # an environment that there is only one of is free again
     return method.solution(model, state)
+
+
+def _close(state: Any) -> None:
+    """Give back what a state holds beside memory: environments."""
+    if hasattr(state, "close"):
+        state.close()
 
 
 def require_tabular(method: object, model: TrajectoryModel) -> None:
@@ -213,12 +235,21 @@ def require_tabular(method: object, model: TrajectoryModel) -> None:
         raise ValueError(f"{type(method).__name__} needs a tabular model, got {model!r}: use SVI with the guide")
 
 
+def require_densities(method: object, model: TrajectoryModel) -> None:
+    """Raise a ValueError where a method that scores dynamics is given a world that can be sampled only."""
+    if model.is_simulator:
+        raise ValueError(
+            f"{type(method).__name__} needs dynamics with a density, got {model!r}: use SoftActorCritic, SoftQLearning "
+            "or SoftPolicyGradient, in whose ELBO the dynamics cancel"
+        )
+
+
 def require_exact(method: object, model: TrajectoryModel) -> None:
     """Raise a ValueError where an exact method is given a model without exact answers."""
     if not model.is_tabular and not isinstance(model.mdp, LinearGaussianMDP):
         raise ValueError(
             f"{type(method).__name__} needs a tabular or linear-Gaussian model, got {model!r}: use SVI with a guide, "
-            "or ParticlePlanning"
+            "or ParticlePlanning; on simulators SoftActorCritic"
         )
 
 

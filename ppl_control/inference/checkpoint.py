@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,42 @@ import torch
 from ppl_control.files import whole_file
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["identity", "resume", "store"]
+__all__ = ["Keeper", "identity", "resume", "store"]
+
+CALLS = 100  # steps of a method between two checkpoints, and
+SECONDS = 20.0  # for slow ones the time between them, longer where storing takes long:
+SHARE = 0.05  # of the time, at most
+
+
+class Keeper:
+    """Keeps a run's checkpoint: resumes an existing one, and says when the next is due.
+
+    Args:
+        state: the run's state.
+        run: see ``identity``.
+        path: the file.
+
+    Raises:
+        ValueError: the file is no checkpoint, or another run's.
+    """
+
+    def __init__(self, state: Any, run: dict[str, str], path: str | Path) -> None:
+        self._state, self._run, self._path = state, run, path
+        self._calls = 0
+        resume(state, run, path)
+        self.store()
+
+    def due(self) -> bool:
+        """Whether to store after this step."""
+        self._calls += 1
+        return self._calls % CALLS == 0 or time.monotonic() - self._stored > max(SECONDS, self._cost / SHARE)
+
+    def store(self) -> None:
+        """Write the state."""
+        start = time.monotonic()
+        store(self._state, self._run, self._path)
+        self._stored = time.monotonic()
+        self._cost = self._stored - start
 
 
 def store(state: Any, run: dict[str, str], path: str | Path) -> None:

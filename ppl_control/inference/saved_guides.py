@@ -16,6 +16,7 @@ from ppl_control.guides.mean_field import Beliefs, MeanFieldGuide
 from ppl_control.guides.particles import ParticleGuide
 from ppl_control.guides.plan_guide import NoPolicy, PlanGuide
 from ppl_control.guides.program import ProgramGuide
+from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.described import describe, rebuild
 from ppl_control.trajectory.model import TrajectoryModel
@@ -85,6 +86,10 @@ KINDS: dict[Any, tuple[Callable[[Any], dict[str, Any]], Callable[[TrajectoryMode
     ContinuousGuide: (
         lambda g: {"policy": _policy(g), "believed": describe(g.believed, "believed")},
         lambda model, kept: ContinuousGuide(model, rebuild(kept["policy"]), rebuild(kept["believed"])),
+    ),
+    SimulatorGuide: (
+        lambda g: {"policy": _policy(g)},
+        lambda model, kept: SimulatorGuide(model, rebuild(kept["policy"])),
     ),
     PlanGuide: (
         lambda g: {"plan": describe(g.plan, "plan")},

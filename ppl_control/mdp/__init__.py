@@ -6,6 +6,7 @@ from ppl_control.mdp.gaussian import Gaussian
 from ppl_control.mdp.layout import GridLayout
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.mdp.outcomes import Outcomes
+from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.mdp.tabular import TabularMDP
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "GridLayout",
     "LinearGaussianMDP",
     "Outcomes",
+    "SimulatorMDP",
     "TabularMDP",
 ]

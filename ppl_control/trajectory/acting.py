@@ -24,7 +24,7 @@ def act_by_policy(model: TrajectoryModel, policy: nn.Module, reparameterised: bo
     """Draw a_t from q(·|s_t, t)."""
     prior = model.prior
 
-    def act(state: Tensor, t: int) -> tuple[Tensor, Tensor, Tensor]:
+    def act(state: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor, Tensor]:
         q = restricted(policy(state, t), prior.site(state, t))
         action = q.rsample() if reparameterised else q.sample()
         choice = _minus_kl(q, prior, state, t)
@@ -48,7 +48,7 @@ def act_by_plan(plan: Tensor) -> Act:
     return act
 
 
-def _minus_kl(q: Any, prior: ActionPrior, state: Tensor, t: int) -> Tensor | None:
+def _minus_kl(q: Any, prior: ActionPrior, state: Tensor, t: int | Tensor) -> Tensor | None:
     """−KL(q ‖ π0), the entropy under the base measure; None without a closed form."""
     density = prior.density(state, t)
     if density is not None:

@@ -30,13 +30,24 @@ class ActionPrior:
         prior: None (base measure), ``"uniform"``, a policy, or a distribution that does not see the state.
         space: the action space.
         dtype: floating-point type of the actions.
+        state_ndim: dimensions of one state: 1 for a vector, 0 for an index.
+        device: where states and actions are.
 
     Raises:
         ValueError: a uniform prior over unbounded actions, or a distribution of another shape or beyond the bounds.
     """
 
-    def __init__(self, prior: Any, space: ActionSpace, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        prior: Any,
+        space: ActionSpace,
+        dtype: torch.dtype,
+        *,
+        state_ndim: int = 1,
+        device: torch.device | None = None,
+    ) -> None:
         self.space, self.dtype, self.is_base = space, dtype, prior is None
+        self._state_ndim, self._device = state_ndim, device
         self._policy = prior if isinstance(prior, nn.Module) else None
         if isinstance(prior, Distribution):
             self._fixed: Any = _checked(prior, space)
@@ -52,21 +63,27 @@ class ActionPrior:
         else:
             self._fixed = None
 
+    def _batch(self, state: Tensor) -> torch.Size:
+        return state.shape[: state.ndim - self._state_ndim]
+
+    def _zeros(self, state: Tensor) -> Tensor:
+        return torch.zeros(self._batch(state), dtype=self.dtype, device=state.device)
+
     def _standard(self) -> Any:
         if isinstance(self.space, spaces.Discrete):
-            return Categorical(logits=torch.zeros(int(self.space.n), dtype=self.dtype))
-        low, high = (torch.as_tensor(bound, dtype=self.dtype) for bound in (self.space.low, self.space.high))
+            return Categorical(logits=torch.zeros(int(self.space.n), dtype=self.dtype, device=self._device))
+        bounds = (self.space.low, self.space.high)
+        low, high = (torch.as_tensor(bound, dtype=self.dtype, device=self._device) for bound in bounds)
         if is_bounded(self.space):
             above = torch.nextafter(high, torch.full_like(high, torch.inf))  # the upper bound itself is an action
             return Uniform(low, above, validate_args=False).to_event(1)  # −∞ outside, not an error
         return Normal(torch.zeros_like(low), torch.ones_like(low)).to_event(1)
 
-    def check(self, initial: Any) -> None:
-        """Raise a ValueError where a policy as prior does not fit the states or the actions."""
+    def check(self, state: Tensor) -> None:
+        """Raise a ValueError where a policy as prior does not fit some states or the actions."""
         if self._policy is None:
             return
         with RandomStream(0), torch.no_grad():
-            state = initial.sample((2,)).to(self.dtype)
             try:
                 prior = self.site(state, 0)
             except (RuntimeError, IndexError) as error:
@@ -82,17 +99,17 @@ class ActionPrior:
         """What the model's action site draws from; batch shape of the states [*b, n]."""
         if self._policy is not None:
             return in_pyro(self._policy(state, t), "action_prior")
-        return self._fixed.expand(state.shape[:-1])
+        return self._fixed.expand(self._batch(state))
 
     def correction(self, state: Tensor, action: Tensor, t: Any) -> Tensor:
         """Log of what a site's factor gives back: −log of the density drawn from under the base measure, else 0."""
         if not self.is_base:
-            return state.new_zeros(state.shape[:-1])
+            return self._zeros(state)
         if isinstance(self.space, spaces.Discrete):
-            return state.new_full(state.shape[:-1], math.log(int(self.space.n)))
+            return self._zeros(state) + math.log(int(self.space.n))
         if is_bounded(self.space):  # a constant also outside the box, where the site's own −∞ must stand
             volume = float(torch.as_tensor(self.space.high - self.space.low, dtype=self.dtype).log().sum())
-            return state.new_full(state.shape[:-1], volume)
+            return self._zeros(state) + volume
         return -self.site(state, t).log_prob(action)
 
     def density(self, state: Tensor, t: Any) -> Any:
@@ -102,7 +119,7 @@ class ActionPrior:
     def log_prob(self, state: Tensor, action: Tensor, t: Any) -> Tensor:
         """Log π0(a|s,t), nats; under the base measure 0 inside the action space and −∞ outside."""
         if self.is_base and not is_bounded(self.space):
-            return state.new_zeros(state.shape[:-1])
+            return self._zeros(state)
         try:
             return self.site(state, t).log_prob(action) + self.correction(state, action, t)
         except ValueError as error:

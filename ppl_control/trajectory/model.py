@@ -14,10 +14,13 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ppl_control.mdp.continuous import ContinuousMDP
+from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.mdp.tabular import TabularMDP
 from ppl_control.policies.tabular import tabulate
+from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.action_prior import ActionPrior, describe_prior
 from ppl_control.trajectory.continuous_program import ContinuousProgram
+from ppl_control.trajectory.sampled_only import SampledOnly
 from ppl_control.trajectory.tables import Tables, make_tables
 from ppl_control.trajectory.tabular_program import TabularProgram
 from ppl_control.trajectory.user_program import UserProgram
@@ -29,8 +32,9 @@ class TrajectoryModel:
     """p(τ, O) = p(s₀) ∏ π0(a_t|s_t) p(s_{t+1}|s_t,a_t) exp(r_t/α).
 
     Args:
-        mdp: the world: a ``TabularMDP``, or a ``DifferentiableMDP`` or ``LinearGaussianMDP`` (with a horizon).
-        horizon: T ≥ 1, number of decisions; None: until done.
+        mdp: the world: a ``TabularMDP``, a ``DifferentiableMDP`` or ``LinearGaussianMDP`` (with a horizon), or a
+            ``SimulatorMDP``.
+        horizon: T ≥ 1, number of decisions; None: until done, or until a simulator truncates.
         temperature: α > 0, reward units per nat.
         discount: γ in (0, 1], the probability that the episode goes on after a step.
         action_prior: π0. None: the base measure (counting or Lebesgue; log Z is then no log-probability);
@@ -50,7 +54,7 @@ class TrajectoryModel:
 
     def __init__(
         self,
-        mdp: TabularMDP | ContinuousMDP,
+        mdp: TabularMDP | ContinuousMDP | SimulatorMDP,
         *,
         horizon: int | None = None,
         temperature: float = 1.0,
@@ -66,11 +70,14 @@ class TrajectoryModel:
         self._prior: ActionPrior | None = None
         if isinstance(mdp, TabularMDP):
             self._make_tabular(mdp)
+        elif isinstance(mdp, SimulatorMDP):
+            self._make_sampled(mdp)
         elif isinstance(mdp, ContinuousMDP):
             self._make_continuous(mdp)
         else:
             raise ValueError(
-                f"mdp: expected a TabularMDP, DifferentiableMDP or LinearGaussianMDP, got {type(mdp).__name__}"
+                "mdp: expected a TabularMDP, LinearGaussianMDP, DifferentiableMDP or SimulatorMDP, got "
+                f"{type(mdp).__name__}"
             )
 
     def _make_tabular(self, mdp: TabularMDP) -> None:
@@ -88,8 +95,16 @@ class TrajectoryModel:
         if self.horizon is None:
             raise ValueError("horizon: a continuous model needs its number of decisions, got None")
         self._prior = ActionPrior(self.action_prior, mdp.action_space, mdp.dtype)
-        self._prior.check(mdp.initial())
+        with RandomStream(0), torch.no_grad():
+            self._prior.check(mdp.initial().sample((2,)).to(mdp.dtype))
         self.program = ContinuousProgram(mdp, self._prior, self.horizon, self.temperature, self.discount)
+
+    def _make_sampled(self, mdp: SimulatorMDP) -> None:
+        self._prior = ActionPrior(
+            self.action_prior, mdp.action_space, mdp.dtype, state_ndim=mdp.state_ndim, device=mdp.device
+        )
+        self._prior.check(mdp.probe())
+        self.program = SampledOnly(mdp.name)
 
     @classmethod
     def from_program(
@@ -145,7 +160,12 @@ class TrajectoryModel:
     @property
     def is_continuous(self) -> bool:
         """Whether states are vectors of a ``ContinuousMDP``."""
-        return self._prior is not None
+        return self._prior is not None and not self.is_simulator
+
+    @property
+    def is_simulator(self) -> bool:
+        """Whether the world can be sampled only."""
+        return isinstance(self.mdp, SimulatorMDP)
 
     @property
     def tables(self) -> Tables:
@@ -160,20 +180,20 @@ class TrajectoryModel:
 
     @property
     def prior(self) -> ActionPrior:
-        """π0 of a continuous model.
+        """π0 of a continuous model or a simulator.
 
         Raises:
             ValueError: the model is a table (see ``tables.log_prior``) or a program.
         """
         if self._prior is None:
-            raise ValueError("this model is not continuous: its action prior is in its tables or its program")
+            raise ValueError("this model is a table or a program, and its action prior is in there")
         return self._prior
 
     @property
     def fingerprint(self) -> str:
         """A digest that tells models apart: every table and setting; for a program its sites and settings."""
         digest = hashlib.sha256(repr((self.horizon, self.temperature, self.discount)).encode())
-        if self.is_continuous:
+        if self._prior is not None:
             digest.update(self.mdp.digest() + describe_prior(self.action_prior))
             return digest.hexdigest()
         if self._tables is None:

@@ -43,6 +43,7 @@ def test_the_optimist_crosses_and_the_honest_one_goes_round():
     assert believes.optimism > 10
     assert abs(gets.optimism) < 4 * gets.optimism_stderr
     assert believes.believed_return > gets.executed_return > believes.executed_return
-    particles = ParticlePlanning(8192, proposal=bold.policy)
-    evidence = infer(model, particles, progress=False)  # true luck, kept where it was good
-    assert evidence.log_evidence_bound == pytest.approx(bold.log_evidence_bound, abs=2.0)
+    # True luck, kept where it was good: log Z. The optimist's gap to it is small beside the price of honesty.
+    evidence = infer(model, ParticlePlanning(8192, proposal=bold.policy), progress=False).log_evidence_bound
+    gap, price = evidence - bold.log_evidence_bound, evidence - honest.log_evidence_bound
+    assert 0 < gap < 0.2 * price

@@ -63,7 +63,9 @@ class RecedingHorizon:
         planning = self.planning_model or model
         if planning.mdp is None:
             raise ValueError(f"RecedingHorizon: plans from states of an MDP, got {planning!r}")
-        if (planning.is_tabular, planning.is_continuous) != (model.is_tabular, model.is_continuous):
+        if planning.is_simulator:
+            raise ValueError(f"planning_model: {planning!r} can be sampled only; give a model to plan with")
+        if _states(planning) != _states(model):
             raise ValueError(f"planning_model: its states are not the model's: {planning!r} for {model!r}")
         self.method.check(planning)
 
@@ -185,6 +187,15 @@ class RecedingHorizonPolicy(Policy):
             here = torch.tensor(state)
             self._plans[key] = first_action(self.plan(here, t), here, self.seed + t).logits
         return self._plans[key]
+
+
+def _states(model: TrajectoryModel) -> tuple[str, int | None]:
+    """What a model's states are, and how many of them or how long."""
+    mdp = model.mdp
+    if mdp is None:
+        return "program", None
+    dim = getattr(mdp, "state_dim", None)
+    return ("indices", mdp.num_states) if dim is None else ("vectors", dim)
 
 
 def _later(prior: nn.Module, shift: int, horizon: int) -> nn.Module:

@@ -14,7 +14,7 @@ import torch
 from ppl_control.guides.bound import BoundGuide, Recipe
 from ppl_control.guides.custom import Custom
 from ppl_control.guides.fixed_dynamics import FixedDynamics
-from ppl_control.inference.base import DivergenceError, Solution
+from ppl_control.inference.base import DivergenceError, Solution, require_densities
 from ppl_control.inference.variational.estimators import NAMES, Estimator, NaturalEstimator, choose
 from ppl_control.inference.variational.state import SVIState
 from ppl_control.randomness import RandomStream
@@ -80,6 +80,7 @@ class SVI:
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where these settings cannot serve the model."""
+        require_densities(self, model)
         guide = self._build(model)
         estimator = choose(guide, self.estimator)
         estimator.check(guide)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.guides.particles import ParticleGuide
-from ppl_control.inference.base import DivergenceError, Solution
+from ppl_control.inference.base import DivergenceError, Solution, require_densities
 from ppl_control.inference.variational.particles.genealogy import Genealogy
 from ppl_control.inference.variational.particles.lookahead import Lookahead
 from ppl_control.inference.variational.particles.resampling import effective_size, log_mean, resample, standard_error
@@ -116,6 +116,7 @@ class ParticlePlanning:
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where these settings cannot serve the model."""
+        require_densities(self, model)
         make_walk(self, model)
 
     @torch.no_grad()

@@ -1,0 +1,144 @@
+"""Environments side by side, through gymnasium's vector API, every episode with a seed of its own."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from ppl_control.mdp.simulator import SimulatorMDP
+
+__all__ = ["Moved", "Worlds"]
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """One step of n environments.
+
+    Attributes:
+        observation: where the step began, [n, d] float32 or [n] int64.
+        action: what was done, [n, m] or [n].
+        reward: reward units, [n].
+        next_observation: where it led; where an episode ended its last observation, not the first of the next.
+        terminated: the environment is over, and nothing follows: value 0, [n].
+        truncated: the time is over, and the environment would have gone on, [n].
+    """
+
+    observation: np.ndarray
+    action: np.ndarray
+    reward: np.ndarray
+    next_observation: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+
+    @property
+    def ended(self) -> np.ndarray:
+        """Whether an episode ended here, either way, [n]."""
+        return self.terminated | self.truncated
+
+
+class Worlds:
+    """n environments of a simulator, which start again as they end.
+
+    Args:
+        mdp: what to make them of.
+        n: how many.
+        seed: episode k of environment i is seeded by (seed, i, k).
+        horizon: truncate after so many steps, where the environment does not do so before.
+
+    Attributes:
+        observation: what is seen now, [n, d] float32 or [n] int64, counted from 0.
+
+    Raises:
+        ValueError: n below 1, or several of an instance.
+    """
+
+    def __init__(self, mdp: SimulatorMDP, n: int, seed: int, horizon: int | None = None) -> None:
+        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+            raise ValueError(f"environments: expected at least 1, got {n!r}")
+        if n > 1 and mdp.is_instance:
+            raise ValueError(f"environments: an instance serves one, got {n}; give SimulatorMDP an id or a function")
+        self.mdp, self.n, self.horizon, self._seed = mdp, operator.index(n), horizon, operator.index(seed)
+        self._vector = SyncVectorEnv(
+            [lambda: mdp.make(self)] * self.n, copy=False, autoreset_mode=AutoresetMode.DISABLED
+        )
+        self._discrete = isinstance(mdp.observation_space, spaces.Discrete)
+        self._first_state = int(mdp.observation_space.start) if self._discrete else 0
+        self._finite = isinstance(mdp.action_space, spaces.Discrete)
+        self._first_action = int(mdp.action_space.start) if self._finite else 0
+        self.episodes = [0] * self.n  # begun so far, less one: the number k of the running one
+        self._actions: list[list[np.ndarray]] = [[] for _ in range(self.n)]
+        self.observation = self._read(self._vector.reset(seed=self._seeds())[0])
+
+    def step(self, action: np.ndarray) -> Moved:
+        """Act in every environment, [n, m] or [n]; those that end begin their next episode."""
+        action = np.asarray(action)
+        seen, reward, terminated, truncated, _ = self._vector.step(action + self._first_action if self._finite else action)
+        for taken, single in zip(self._actions, action, strict=True):
+            taken.append(single)
+        if self.horizon is not None:
+            late = np.array([len(taken) >= self.horizon for taken in self._actions])
+            truncated = truncated | (late & ~terminated)
+        moved = Moved(self.observation, action, reward, self._read(seen), terminated, truncated)
+        ended = moved.ended
+        self.observation = self._begin(ended) if ended.any() else moved.next_observation
+        return moved
+
+    def _begin(self, ended: np.ndarray) -> np.ndarray:
+        for i in np.flatnonzero(ended):
+            self.episodes[i] += 1
+            self._actions[i] = []
+        return self._read(self._vector.reset(seed=self._seeds(), options={"reset_mask": ended.copy()})[0])
+
+    def _seeds(self) -> list[int | None]:
+        return [int(np.random.SeedSequence([self._seed, i, k]).generate_state(1)[0]) for i, k in enumerate(self.episodes)]
+
+    def _read(self, seen: Any) -> np.ndarray:
+        if self._discrete:
+            return np.asarray(seen, dtype=np.int64) - self._first_state
+        return np.array(seen, dtype=np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Which episodes are running and what was done in them so far."""
+        return {
+            "episodes": list(self.episodes),
+            "actions": [torch.as_tensor(np.array(taken)) for taken in self._actions],
+            "observation": torch.as_tensor(self.observation),
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Begin the same episodes and act in them as before.
+
+        An environment that does not hang on its seed and the actions alone goes on from where this leads to, with
+        a warning.
+        """
+        self.episodes = list(saved["episodes"])
+        self._vector.reset(seed=self._seeds())
+        self._actions = [list(taken.numpy()) for taken in saved["actions"]]
+        rows = []
+        for i, (env, taken) in enumerate(zip(self._vector.envs, self._actions, strict=True)):
+            seen, _ = env.reset(seed=self._seeds()[i])
+            for action in taken:
+                seen, *_ = env.step(int(action) + self._first_action if self._finite else action)
+            rows.append(seen)
+        self.observation = self._read(np.stack([np.asarray(row) for row in rows]))
+        if not np.array_equal(self.observation, saved["observation"].numpy()):
+            warnings.warn(
+                f"{self.mdp.name} does not repeat itself from its seed and actions: the run goes on from another "
+                "state, and will not be bit-identical to one that was never stopped",
+                stacklevel=2,
+            )
+
+    def close(self) -> None:
+        """Give the environments back."""
+        if self._vector.closed:
+            return
+        for env in self._vector.envs:
+            self.mdp.give_back(env)
+        self._vector.closed = True  # an instance goes on living
