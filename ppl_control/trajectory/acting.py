@@ -24,7 +24,7 @@ def act_by_policy(model: TrajectoryModel, policy: nn.Module, reparameterised: bo
     """Draw a_t from q(·|s_t, t)."""
     prior = model.prior
 
-    def act(state: Tensor, t: int | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def act(state: Tensor, t: Any) -> tuple[Tensor, Tensor, Tensor]:
         q = restricted(policy(state, t), prior.site(state, t))
         action = q.rsample() if reparameterised else q.sample()
         choice = _minus_kl(q, prior, state, t)

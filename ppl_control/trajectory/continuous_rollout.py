@@ -26,7 +26,7 @@ class Believed(Protocol):
         """q(s'|s,a,t), given the model's p(s'|s,a)."""
 
 
-Act = Callable[[Tensor, int], tuple[Tensor, Tensor, Tensor]]
+Act = Callable[[Tensor, Any], tuple[Tensor, Tensor, Tensor]]  # (state, t): an int, or one a state
 
 
 @dataclass(frozen=True, eq=False)

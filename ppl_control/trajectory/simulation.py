@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ppl_control.threads import threads
 from ppl_control.trajectory.acting import act_by_policy
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.worlds import Worlds
@@ -42,6 +43,7 @@ class Episodes:
 
 
 @torch.no_grad()
+@threads(1)
 def simulate(model: TrajectoryModel, policy: nn.Module, episodes: int) -> Episodes:
     """Play so many episodes, from torch's current random stream, which seeds the environments too.
 
@@ -86,6 +88,7 @@ def _summed(played: list[tuple], model: TrajectoryModel) -> Episodes:
             (weight * entropy).sum(),
         )
         rows = torch.as_tensor(np.concatenate([states, last[None]]))
-        found.append((*sums, torch.tensor(len(reward)), rows, torch.as_tensor(actions), reward))
-    *sums, states, actions, rewards = zip(*found, strict=True)
-    return Episodes(*(torch.stack(column) for column in sums), list(states), list(actions), list(rewards))
+        found.append((torch.stack([*sums, torch.tensor(len(reward))]), rows, torch.as_tensor(actions), reward))
+    sums, states, actions, rewards = zip(*found, strict=True)
+    returns, whole, bounds, entropies, lengths = torch.stack(sums).T
+    return Episodes(returns, whole, bounds, entropies, lengths.long(), list(states), list(actions), list(rewards))

@@ -79,7 +79,9 @@ class Worlds:
     def step(self, action: np.ndarray) -> Moved:
         """Act in every environment, [n, m] or [n]; those that end begin their next episode."""
         action = np.asarray(action)
-        seen, reward, terminated, truncated, _ = self._vector.step(action + self._first_action if self._finite else action)
+        seen, reward, terminated, truncated, _ = self._vector.step(
+            action + self._first_action if self._finite else action
+        )
         for taken, single in zip(self._actions, action, strict=True):
             taken.append(single)
         if self.horizon is not None:
@@ -97,7 +99,7 @@ class Worlds:
         return self._read(self._vector.reset(seed=self._seeds(), options={"reset_mask": ended.copy()})[0])
 
     def _seeds(self) -> list[int | None]:
-        return [int(np.random.SeedSequence([self._seed, i, k]).generate_state(1)[0]) for i, k in enumerate(self.episodes)]
+        return [_seed(self._seed, i, k) for i, k in enumerate(self.episodes)]
 
     def _read(self, seen: Any) -> np.ndarray:
         if self._discrete:
@@ -142,3 +144,7 @@ class Worlds:
         for env in self._vector.envs:
             self.mdp.give_back(env)
         self._vector.closed = True  # an instance goes on living
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence([number % 2**63 for number in numbers]).generate_state(1)[0])
