@@ -35,15 +35,18 @@ class GaussianMLP(Policy):
     log σ is kept between −10 and 5, smoothly.
 
     Args:
-        num_features: n, the length of the state vector [..., n]; 0 where the state is a single number [...].
+        num_features: n, the length of the state vector [..., n]; 0 where the state is a single number [...]; or
+        num_states: S, for integer states fed as one-hot vectors.
         action_dim: m.
         horizon: T, makes the policy depend on time; None: stationary.
         hidden: widths of the hidden layers.
+        activation: ``"tanh"`` or ``"relu"``, between the layers.
         seed: seed of the initial weights.
         dtype: floating-point type.
 
     Raises:
-        ValueError: a size below 1; at the call, a missing time where there is a horizon.
+        ValueError: a size below 1, or not one of ``num_features`` and ``num_states``; at the call, a missing
+            time where there is a horizon.
 
     Example:
         >>> policy = GaussianMLP(num_features=2, action_dim=3)
@@ -54,22 +57,26 @@ class GaussianMLP(Policy):
     def __init__(
         self,
         *,
-        num_features: int,
+        num_features: int | None = None,
+        num_states: int | None = None,
         action_dim: int,
         horizon: int | None = None,
         hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
         seed: int = 0,
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
         action_dim = positive("action_dim", action_dim)
-        inputs = StateInputs(num_features=num_features, horizon=horizon, dtype=dtype)
-        self.network = StateNetwork(inputs, 2 * action_dim, hidden=hidden, seed=seed)
+        inputs = StateInputs(num_features=num_features, num_states=num_states, horizon=horizon, dtype=dtype)
+        self.network = StateNetwork(inputs, 2 * action_dim, hidden=hidden, activation=activation, seed=seed)
         self.settings = {
             "num_features": inputs.num_features,
+            "num_states": num_states,
             "action_dim": action_dim,
             "horizon": inputs.horizon,
             "hidden": self.network.hidden,
+            "activation": activation,
             "dtype": dtype,
         }
         self.horizon, self.state_ndim = inputs.horizon, inputs.state_ndim
@@ -86,18 +93,20 @@ class SquashedGaussianMLP(Policy):
     ``mode`` is the squashed mean, see ``ppl_control.policies.bounds.Squashed``.
 
     Args:
-        num_features: n, the length of the state vector [..., n]; 0 where the state is a single number [...].
+        num_features: n, the length of the state vector [..., n]; 0 where the state is a single number [...]; or
+        num_states: S, for integer states fed as one-hot vectors.
         action_dim: m.
         low: the smallest action, a number or shape [m].
         high: the largest action.
         horizon: T, makes the policy depend on time; None: stationary.
         hidden: widths of the hidden layers.
+        activation: ``"tanh"`` or ``"relu"``, between the layers.
         seed: seed of the initial weights.
         dtype: floating-point type.
 
     Raises:
-        ValueError: a size below 1, bounds that are missing, not finite or in the wrong order; at the call, a
-            missing time where there is a horizon.
+        ValueError: a size below 1, not one of ``num_features`` and ``num_states``, bounds that are missing, not
+            finite or in the wrong order; at the call, a missing time where there is a horizon.
 
     References:
         Haarnoja et al. (2018, arXiv 1812.05905), appendix C.
@@ -111,12 +120,14 @@ class SquashedGaussianMLP(Policy):
     def __init__(
         self,
         *,
-        num_features: int,
+        num_features: int | None = None,
+        num_states: int | None = None,
         action_dim: int,
         low: Bound,
         high: Bound,
         horizon: int | None = None,
         hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
         seed: int = 0,
         dtype: torch.dtype = torch.float64,
     ) -> None:
@@ -124,15 +135,17 @@ class SquashedGaussianMLP(Policy):
         action_dim = positive("action_dim", action_dim)
         if low is None or high is None:
             raise ValueError("low and high: expected finite bounds, got None; GaussianMLP has none")
-        inputs = StateInputs(num_features=num_features, horizon=horizon, dtype=dtype)
+        inputs = StateInputs(num_features=num_features, num_states=num_states, horizon=horizon, dtype=dtype)
         self.bounds = Bounds(low, high, action_dim, dtype)
-        self.network = StateNetwork(inputs, 2 * action_dim, hidden=hidden, seed=seed)
+        self.network = StateNetwork(inputs, 2 * action_dim, hidden=hidden, activation=activation, seed=seed)
         self.settings = {
             "num_features": inputs.num_features,
+            "num_states": num_states,
             "action_dim": action_dim,
             **self.bounds.settings,
             "horizon": inputs.horizon,
             "hidden": self.network.hidden,
+            "activation": activation,
             "dtype": dtype,
         }
         self.horizon, self.state_ndim = inputs.horizon, inputs.state_ndim

@@ -24,6 +24,7 @@ class CategoricalMLP(Policy):
         num_features: F, where the state itself is a vector [..., F]; 0 where it is a single number [...].
         horizon: T, makes the policy depend on time; None: stationary.
         hidden: widths of the hidden layers.
+        activation: ``"tanh"`` or ``"relu"``, between the layers.
         seed: seed of the initial weights.
         dtype: floating-point type.
 
@@ -41,6 +42,7 @@ class CategoricalMLP(Policy):
         num_features: int | None = None,
         horizon: int | None = None,
         hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
         seed: int = 0,
         dtype: torch.dtype = torch.float64,
     ) -> None:
@@ -49,8 +51,13 @@ class CategoricalMLP(Policy):
         inputs = StateInputs(
             num_states=num_states, features=features, num_features=num_features, horizon=horizon, dtype=dtype
         )
-        self.network = StateNetwork(inputs, num_actions, hidden=hidden, seed=seed)
-        self.settings = {"num_actions": num_actions, **inputs.settings, "hidden": self.network.hidden}
+        self.network = StateNetwork(inputs, num_actions, hidden=hidden, activation=activation, seed=seed)
+        self.settings = {
+            "num_actions": num_actions,
+            **inputs.settings,
+            "hidden": self.network.hidden,
+            "activation": activation,
+        }
         self.horizon, self.state_ndim = inputs.horizon, inputs.state_ndim
 
     def forward(self, state: Tensor, t: Time = None) -> Categorical:

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from ppl_control.policies.base import Time
 from ppl_control.randomness import RandomStream
 
-__all__ = ["StateInputs", "StateNetwork", "positive"]
+__all__ = ["ACTIVATIONS", "StateInputs", "StateNetwork", "positive"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
 def positive(name: str, value: int) -> int:
@@ -94,17 +96,31 @@ class StateNetwork(nn.Module):
         inputs: how a state becomes a vector.
         outputs: numbers for each state.
         hidden: widths of the hidden layers.
+        activation: ``"tanh"`` or ``"relu"``, between the layers.
         seed: seed of the initial weights.
+
+    Raises:
+        ValueError: a width below 1, or no such activation.
     """
 
-    def __init__(self, inputs: StateInputs, outputs: int, *, hidden: Sequence[int] = (64, 64), seed: int = 0) -> None:
+    def __init__(
+        self,
+        inputs: StateInputs,
+        outputs: int,
+        *,
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
+        seed: int = 0,
+    ) -> None:
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation: expected one of {list(ACTIVATIONS)}, got {activation!r}")
         self.hidden = [positive("hidden", width) for width in hidden]
         widths = [inputs.width, *self.hidden]
         with RandomStream(seed):
             layers: list[nn.Module] = []
             for fan_in, fan_out in pairwise(widths):
-                layers += [nn.Linear(fan_in, fan_out, dtype=inputs.dtype), nn.Tanh()]
+                layers += [nn.Linear(fan_in, fan_out, dtype=inputs.dtype), ACTIVATIONS[activation]()]
             head = nn.Linear(widths[-1], outputs, dtype=inputs.dtype)
         nn.init.zeros_(head.weight)  # every state starts alike, so that no action is ruled out by chance
         nn.init.zeros_(head.bias)

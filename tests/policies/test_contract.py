@@ -38,13 +38,26 @@ MAKE = {
     "linear": lambda seed=0, horizon=None: LinearGaussianPolicy.standard(3, 2, horizon, with_offset=True),
     "gaussian": lambda seed=0, **time: GaussianMLP(**SIZE, seed=seed, **time),
     "squashed": lambda seed=0, **time: SquashedGaussianMLP(**SIZE, **BOX, seed=seed, **time),
+    "one_hot": lambda seed=0, **time: GaussianMLP(num_states=3, action_dim=2, hidden=(8,), seed=seed, **time),
+    "relu": lambda seed=0, **time: SquashedGaussianMLP(**SIZE, **BOX, activation="relu", seed=seed, **time),
     "mixture": lambda seed=0, **time: MixtureMLP(**SIZE, seed=seed, **time),
     "squashed_mixture": lambda seed=0, **time: MixtureMLP(**SIZE, **BOX, seed=seed, **time),
     "flow": lambda seed=0, **time: FlowPolicy(**SIZE, bins=4, seed=seed, **time),
     "squashed_flow": lambda seed=0, **time: FlowPolicy(**SIZE, **BOX, bins=4, seed=seed, **time),
     "mode": lambda seed=0, **time: Deterministic(GaussianMLP(**SIZE, seed=seed, **time)),
 }
-SEEDED = ("network", "gaussian", "squashed", "mixture", "squashed_mixture", "flow", "squashed_flow", "mode")
+SEEDED = (
+    "network",
+    "gaussian",
+    "squashed",
+    "one_hot",
+    "relu",
+    "mixture",
+    "squashed_mixture",
+    "flow",
+    "squashed_flow",
+    "mode",
+)
 every = pytest.mark.parametrize("name", MAKE)
 timed_too = pytest.mark.parametrize("horizon", [None, 5])
 
