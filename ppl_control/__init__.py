@@ -21,6 +21,7 @@ from ppl_control.inference import (
 )
 from ppl_control.inference.saving import load
 from ppl_control.evaluation import Evaluation, evaluate
+from ppl_control import callbacks
 from ppl_control.plotting import plot_graph
 from ppl_control.comparison import Comparison, compare
 
@@ -46,6 +47,7 @@ __all__ = [
     "DivergenceError",
     "evaluate",
     "Evaluation",
+    "callbacks",
     "plot_graph",
     "compare",
     "Comparison",

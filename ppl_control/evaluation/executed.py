@@ -29,7 +29,7 @@ from ppl_control.trajectory.continuous_rollout import roll_out
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.policy_rollout import policy_returns
 
-__all__ = ["executed_walk"]
+__all__ = ["executed_walk", "policy_walk"]
 
 
 def executed_walk(solution: Solution, model: TrajectoryModel, episodes: int, deterministic: bool) -> Walk:
@@ -38,14 +38,18 @@ def executed_walk(solution: Solution, model: TrajectoryModel, episodes: int, det
         return NOTHING
     if isinstance(solution.policy, NoPolicy):
         return _planned(solution.guide, model, episodes, deterministic)
-    policy = Deterministic(solution.policy) if deterministic else solution.policy
+    return policy_walk(solution.policy, model, episodes, deterministic)
+
+
+def policy_walk(policy: nn.Module, model: TrajectoryModel, episodes: int, deterministic: bool) -> Walk:
+    """Trajectories of a policy, or of its mode, in a model; exact where they can be, else from torch's stream."""
+    few: int = min(episodes, getattr(policy, "episodes", episodes))  # type: ignore[assignment] # of one that plans anew
+    policy = Deterministic(policy) if deterministic else policy
     if model.is_simulator:
-        few = min(episodes, getattr(solution.policy, "episodes", episodes))  # of one that plans anew
         return from_episodes(SimulatorGuide(model, policy).episodes(few))
-    if getattr(solution.policy, "replans", False):
+    if getattr(policy, "replans", False):
         if model.is_tabular:  # where plans are kept for every state
             return from_runs(policy_returns(model, policy, episodes))
-        few = min(episodes, solution.policy.episodes)  # type: ignore[assignment]
         return from_rollout(ContinuousGuide(model, policy).rollout(few))
     if model.is_tabular:
         here = deepcopy(policy).to(model.tables.initial.device)  # it may have been fitted elsewhere

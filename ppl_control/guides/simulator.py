@@ -40,7 +40,7 @@ class SimulatorGuide(nn.Module):
         with RandomStream(0), torch.no_grad():
             try:
                 distribution = policy(state, torch.zeros(len(state), dtype=torch.int64, device=state.device))
-            except (RuntimeError, IndexError) as error:
+            except (RuntimeError, IndexError, ValueError) as error:
                 raise ValueError(f"policy: does not take observations {list(state.shape)}: {error}") from error
         if tuple(distribution.batch_shape) != (len(state),):
             raise ValueError(f"policy: expected batch shape ({len(state)},), got {distribution}")

@@ -86,7 +86,7 @@ class ActionPrior:
         with RandomStream(0), torch.no_grad():
             try:
                 prior = self.site(state, 0)
-            except (RuntimeError, IndexError) as error:
+            except (RuntimeError, IndexError, ValueError) as error:
                 raise ValueError(f"action_prior: does not take states {list(state.shape)}: {error}") from error
         wanted = () if isinstance(self.space, spaces.Discrete) else self.space.shape
         if tuple(prior.event_shape) != tuple(wanted):

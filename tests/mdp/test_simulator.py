@@ -1,0 +1,132 @@
+"""Gymnasium environments as worlds that can be sampled only."""
+
+import pickle
+
+import gymnasium
+import pytest
+import torch
+from gymnasium import spaces
+
+from ppl_control import (
+    SVI,
+    FamilyOptimum,
+    MessagePassing,
+    ParticlePlanning,
+    SimulatorMDP,
+    TrajectoryModel,
+    guides,
+    infer,
+)
+from ppl_control.policies import CategoricalMLP, GaussianMLP, SquashedGaussianMLP
+from tests.environments import Corridor, Drift
+
+
+def test_sizes():
+    lake, cart, pendulum = (SimulatorMDP(name) for name in ("FrozenLake-v1", "CartPole-v1", "Pendulum-v1"))
+    assert (lake.num_states, lake.state_dim, lake.num_actions, lake.action_dim) == (16, None, 4, None)
+    assert (cart.num_states, cart.state_dim, cart.num_actions, cart.action_dim) == (None, 4, 2, None)
+    assert (pendulum.num_states, pendulum.state_dim, pendulum.num_actions, pendulum.action_dim) == (None, 3, None, 1)
+    assert pendulum.max_episode_steps == 200
+
+
+def test_arguments_of_make():
+    large = SimulatorMDP("FrozenLake-v1", map_name="8x8")
+    assert large.num_states == 64
+    assert repr(large) == "SimulatorMDP('FrozenLake-v1', map_name='8x8')"
+    assert large.digest() != SimulatorMDP("FrozenLake-v1").digest()
+
+
+@pytest.mark.parametrize("env", [Corridor, lambda: Corridor(5), Corridor(), gymnasium.make("CartPole-v1")])
+def test_ids_functions_and_instances(env):
+    model = TrajectoryModel(SimulatorMDP(env), discount=0.9)
+    assert model.is_simulator
+    assert not model.is_continuous
+    assert not model.is_tabular
+
+
+def test_an_instance_is_lent_once():
+    mdp = SimulatorMDP(Corridor())
+
+    class Borrower:
+        pass
+
+    first, second = Borrower(), Borrower()
+    env = mdp.make(first)
+    with pytest.raises(ValueError, match="one instance of Corridor is in use"):
+        mdp.make(second)
+    mdp.give_back(env)
+    assert mdp.make(second) is env
+    del second
+    mdp.make(first)  # whoever has gone has given it back
+
+
+def test_it_travels():
+    model = TrajectoryModel(SimulatorMDP("CartPole-v1"), discount=0.9)
+    assert pickle.loads(pickle.dumps(model)).fingerprint == model.fingerprint
+    assert model.to("cpu").mdp.device == torch.device("cpu")
+    with pytest.raises(ValueError, match="device: cannot use"):
+        model.to("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ("Nope-v0", "env: cannot make 'Nope-v0'"),
+        (3, "env: expected a gymnasium id"),
+        (lambda: 3, "the function made 3, no gymnasium environment"),
+        ("Blackjack-v1", r"observation_space: expected a Box of one dimension or Discrete, Blackjack-v1 has Tuple"),
+    ],
+)
+def test_no_environment(env, words):
+    with pytest.raises(ValueError, match=words):
+        SimulatorMDP(env)
+
+
+def test_images_are_refused():
+    class Camera(Drift):
+        def __init__(self) -> None:
+            super().__init__()
+            self.observation_space = spaces.Box(0, 255, (8, 8, 3))
+
+    with pytest.raises(ValueError, match=r"images are not served\); see gymnasium.wrappers.FlattenObservation"):
+        SimulatorMDP(Camera)
+
+
+def test_arguments_with_an_instance():
+    with pytest.raises(ValueError, match=r"make_kwargs: .* takes none, got \['length'\]"):
+        SimulatorMDP(Corridor(), length=3)
+
+
+def test_there_is_no_program():
+    model = TrajectoryModel(SimulatorMDP("Pendulum-v1"), discount=0.9)
+    with pytest.raises(ValueError, match="Pendulum-v1 can be sampled only"):
+        model.model()
+    with pytest.raises(ValueError, match="no tables"):
+        _ = model.tables
+
+
+@pytest.mark.parametrize(
+    "method", [SVI(), SVI(guides.OpenLoop()), ParticlePlanning(8), MessagePassing(), FamilyOptimum(guides.MAP())]
+)
+def test_methods_that_score_dynamics_say_what_to_use(method):
+    with pytest.raises(ValueError, match=r"needs (dynamics with a density|a tabular)"):
+        infer(TrajectoryModel(SimulatorMDP("FrozenLake-v1"), horizon=3), method)
+
+
+def test_priors():
+    boxed = SimulatorMDP("Pendulum-v1")
+    state = boxed.probe(5)
+    torque = torch.zeros(5, 1)
+    uniform = TrajectoryModel(boxed, action_prior="uniform").prior
+    torch.testing.assert_close(uniform.log_prob(state, torque, 0), torch.full((5,), 0.25).log())
+    torch.testing.assert_close(TrajectoryModel(boxed).prior.log_prob(state, torque, 0), torch.zeros(5))
+    policy = SquashedGaussianMLP(num_features=3, action_dim=1, low=-2.0, high=2.0)
+    seen = TrajectoryModel(boxed, action_prior=policy).prior
+    torch.testing.assert_close(seen.log_prob(state, torque, 0), policy(state).log_prob(torque))
+    lake = SimulatorMDP("FrozenLake-v1")
+    prior = TrajectoryModel(lake, action_prior="uniform").prior
+    torch.testing.assert_close(prior.log_prob(lake.probe(5), torch.arange(5) % 4, 0), torch.full((5,), 0.25).log())
+    with pytest.raises(ValueError, match=r"action_prior: .* reaches beyond the bounds"):
+        TrajectoryModel(boxed, action_prior=GaussianMLP(num_features=3, action_dim=1))
+    with pytest.raises(ValueError, match="action_prior: does not take states"):
+        TrajectoryModel(boxed, action_prior=CategoricalMLP(num_features=4, num_actions=2))
