@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ Advance = Callable[[int, Mapping[str, float]], None]
 
 @contextmanager
 def progress_bar(title: str, steps: int, *, shown: bool) -> Iterator[Advance]:
-    """Yield ``advance(step, metrics)``; the bar shows steps, time and the latest metrics."""
+    """Yield ``advance(step, metrics)``; the bar shows steps, time, the latest metrics and steps a second."""
     if not shown:
         yield lambda step, metrics: None
         return
@@ -28,12 +29,16 @@ def progress_bar(title: str, steps: int, *, shown: bool) -> Iterator[Advance]:
     )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=8) as bar:
         task = bar.add_task(title, total=steps, metrics="")
-        last = 0
+        last, first, since = 0, None, 0.0
 
         def advance(step: int, metrics: Mapping[str, float]) -> None:
-            nonlocal last
+            nonlocal last, first, since
             last = step
             text = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+            if first is None:  # a resumed run does not begin at 0
+                first, since = step, time.monotonic()
+            elif time.monotonic() > since:
+                text += f"  {(step - first) / (time.monotonic() - since):.0f}/s"
             bar.update(task, completed=step, metrics=text)
 
         yield advance

@@ -2,6 +2,7 @@
 
 from ppl_control.mdp.continuous import ContinuousMDP
 from ppl_control.mdp.differentiable import DifferentiableMDP
+from ppl_control.mdp.environment import MDPEnvironment
 from ppl_control.mdp.gaussian import Gaussian
 from ppl_control.mdp.layout import GridLayout
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
@@ -15,6 +16,7 @@ __all__ = [
     "Gaussian",
     "GridLayout",
     "LinearGaussianMDP",
+    "MDPEnvironment",
     "Outcomes",
     "SimulatorMDP",
     "TabularMDP",
