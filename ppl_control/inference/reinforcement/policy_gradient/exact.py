@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ def exact_gradient(model: TrajectoryModel, policy: nn.Module) -> tuple[Tensor, d
 
     Args:
         model: a tabular model.
-        policy: any policy on its states; its gradients are left as they are.
+        policy: any policy on its states, left as it is.
 
     Returns:
         J, reward units, and the gradient for each of the policy's parameters by name.
@@ -35,9 +36,10 @@ def exact_gradient(model: TrajectoryModel, policy: nn.Module) -> tuple[Tensor, d
     References:
         Sutton et al. (2000), theorem 1; Levine (2018), arXiv 1805.00909, eq. 20, in its exact form.
     """
+    policy = deepcopy(policy).requires_grad_()  # a solution's is frozen
+    parameters = dict(policy.named_parameters())
     with torch.enable_grad():
         bound, loss = elbo_and_loss(TabularGuide(model, policy))
-        parameters = {name: p for name, p in policy.named_parameters() if p.requires_grad}
         slopes = torch.autograd.grad(loss, list(parameters.values()))
     gradient = {name: -model.temperature * slope for name, slope in zip(parameters, slopes, strict=True)}
     return model.temperature * bound, gradient

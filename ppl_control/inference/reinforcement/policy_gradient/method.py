@@ -35,7 +35,7 @@ from ppl_control.trajectory.worlds import Worlds
 
 __all__ = ["SoftPolicyGradient"]
 
-FLOATS = {"clip": (0.0, math.inf), "max_gradient_norm": (0.0, math.inf)}  # open intervals
+RATE = 1e-3  # Adam's on simulators
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class SoftPolicyGradient:
         return PolicyGradientState(
             policy=policy,
             value=value,
-            optimizer=torch.optim.Adam(parameters, lr=self.learning_rate or 1e-3, eps=1e-5),
+            optimizer=torch.optim.Adam(parameters, lr=self.learning_rate or RATE, eps=1e-5),
             stream=RandomStream(seed),
             worlds=Worlds(model.mdp, self.environments, seed, model.horizon),
             time=np.zeros(self.environments, dtype=np.int64),
@@ -163,13 +163,13 @@ class SoftPolicyGradient:
         if model.is_tabular:
             return self._on_tables().step(model, state)
         for group in state.optimizer.param_groups:
-            group["lr"] = (self.learning_rate or 1e-3) * (1 - state.number / self.steps)
+            group["lr"] = (self.learning_rate or RATE) * (1 - state.number / self.steps)
         length = min(self.rollout_length, (self.steps - state.number) // self.environments)
+        number = state.number + length * self.environments
         with state.stream, threads(1):
             rollout = play(model, state.policy, state.worlds, state.time, length)
             batch = batch_of(model, state.value, rollout, self.gae_lambda)
-            learned = learn(self, model, state.policy, state.value, state.optimizer, batch)
-        number = state.number + length * self.environments
+            learned = learn(self, model, state.policy, state.value, state.optimizer, batch, number)
         require_finite(number, **learned, **dict(state.policy.named_parameters()))
         require_finite(number, **{f"value.{name}": p for name, p in state.value.named_parameters()})
         state.number = number

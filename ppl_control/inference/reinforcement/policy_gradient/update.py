@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
+from ppl_control.inference.base import DivergenceError
+from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.policy_gradient.advantages import generalised_advantages
 from ppl_control.inference.reinforcement.policy_gradient.choices import choice_term
 from ppl_control.inference.reinforcement.policy_gradient.loss import clipped_surrogate
@@ -18,6 +20,8 @@ from ppl_control.trajectory.handlers import restricted
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Batch", "batch_of", "learn", "policy_loss"]
+
+FAR = 10.0  # nats between the policies before and after an update; a sound one makes 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,7 @@ def learn(
     value: ValueNetwork,
     optimizer: torch.optim.Optimizer,
     batch: Batch,
+    number: int,
 ) -> dict[str, Tensor]:
     """Several epochs on the batch, from torch's current random stream; changes policy, value and optimiser.
 
@@ -88,6 +93,10 @@ def learn(
         ``actor_loss`` (in deviations of the advantage) and ``critic_loss`` (in units of the value's scale) before
         each change; ``kl`` from the policy that played, nats, and ``clipped``, the share of actions that had moved
         too far, in the last epoch. Means over minibatches.
+
+    Raises:
+        DivergenceError: at environment step ``number`` a gradient was not finite, or the policy was thrown far away
+            from the one that played.
     """
     value.rescale(batch.target)
     scale = batch.advantage.std(correction=0).clamp(min=torch.finfo(batch.advantage.dtype).tiny)
@@ -102,18 +111,25 @@ def learn(
             critic_loss = value.loss(rows.state, rows.time, rows.target)
             optimizer.zero_grad(set_to_none=True)
             (actor_loss + critic_loss).backward()
-            for module in (policy, value):
-                clip_grad_norm_(module.parameters(), method.max_gradient_norm)
+            for name, module in (("policy", policy), ("value", value)):
+                norm = clip_grad_norm_(module.parameters(), method.max_gradient_norm)
+                require_finite(number, **{f"the {name}'s gradient": norm})
             optimizer.step()
             losses.append(torch.stack([actor_loss, critic_loss]).detach())
             if epoch == method.epochs - 1:
                 moved.append(_moved(log_ratio.detach(), method.clip))
     actor, critic = torch.stack(losses).mean(0)
-    kl, clipped = torch.stack(moved).mean(0)
+    distance, kl, clipped = torch.stack(moved).mean(0)
+    if distance > FAR:
+        raise DivergenceError(
+            f"step {number}: one update moved the policy by {float(distance):.0f} nats, beyond any trust region; "
+            "lower the learning rate"
+        )
     return {"actor_loss": actor, "critic_loss": critic, "kl": kl, "clipped": clipped}
 
 
 def _moved(log_ratio: Tensor, clip: float) -> Tensor:
-    """KL(played ‖ π), estimated without bias and never below 0, and the share beyond the clip."""
+    """KL(played ‖ π) twice, by an estimate that no outlier upsets and one never below 0; the share beyond the clip."""
     ratio = log_ratio.exp()
-    return torch.stack([(ratio - 1 - log_ratio).mean(), ((ratio - 1).abs() > clip).to(ratio).mean()])
+    beyond = ((ratio - 1).abs() > clip).to(ratio)
+    return torch.stack([-log_ratio.mean(), (ratio - 1 - log_ratio).mean(), beyond.mean()])
