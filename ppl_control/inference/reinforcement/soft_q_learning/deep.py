@@ -1,0 +1,250 @@
+"""Soft Q-learning with a network: play, keep, learn from what was kept."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss, smooth_l1_loss
+
+from ppl_control.inference.reinforcement.checks import features_of, require_finite
+from ppl_control.inference.reinforcement.episodes import EpisodeSums
+from ppl_control.inference.reinforcement.replay import Batch, Replay
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import draw, explored, log_prior_of
+from ppl_control.inference.reinforcement.soft_q_learning.history import record
+from ppl_control.inference.reinforcement.soft_q_learning.targets import boltzmann, soft_maximum, soft_target
+from ppl_control.policies.boltzmann import BoltzmannMLP
+from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.worlds import Moved, Worlds
+
+__all__ = ["LOSSES", "DeepState", "make_policy", "start_deep"]
+
+LOSSES = {"huber": smooth_l1_loss, "squared": mse_loss}
+ROUNDS = 8  # rounds of playing and learning between two reports
+ANNEALING = 0.1  # of the steps, while the share of uniform actions falls from 1 to its final value
+
+
+def make_policy(model: TrajectoryModel, hidden: Any, seed: int) -> BoltzmannMLP:
+    """π0 exp(Q/α) with a fresh Q."""
+    prior = model.action_prior if isinstance(model.action_prior, nn.Module) else None
+    policy = BoltzmannMLP(
+        model.mdp.num_actions,
+        temperature=model.temperature,
+        prior=deepcopy(prior),
+        horizon=model.horizon,
+        hidden=tuple(hidden),
+        seed=seed,
+        dtype=model.mdp.dtype,
+        **features_of(model.mdp),
+    )
+    if policy.prior is not None:
+        policy.prior.requires_grad_(False)
+    return policy.to(model.mdp.device)
+
+
+def start_deep(method: Any, model: TrajectoryModel, total: int, hidden: Any, seed: int) -> DeepState:
+    """The state before the first step."""
+    mdp, n = model.mdp, method.environments
+    policy = make_policy(model, hidden, seed)
+    return DeepState(
+        method=method,
+        model=model,
+        total=total,
+        policy=policy,
+        target=deepcopy(policy.network).requires_grad_(False),
+        optimizer=torch.optim.Adam(policy.network.parameters(), lr=method.learning_rate, fused=True),
+        replay=Replay(
+            method.buffer_size,
+            observation_width=(mdp.state_dim or 1) + (model.horizon is not None),
+            action_width=1,
+            device=mdp.device,
+        ),
+        worlds=Worlds(mdp, n, seed, model.horizon),
+        time=np.zeros(n, dtype=np.int64),
+        sums=EpisodeSums(n, model.temperature, model.discount),
+        generator=torch.Generator().manual_seed(seed),
+        seed=seed,
+    )
+
+
+@dataclass(eq=False)
+class DeepState:
+    """Q as a network and where its run stands.
+
+    Attributes:
+        method: the settings.
+        model: a simulator with finitely many actions.
+        total: environment steps to make at most.
+        policy: π0 exp(Q/α), with Q.
+        target: the averaged network that targets are computed with.
+        optimizer: of Q.
+        replay: what was lived through; with a horizon, the time is each observation's last number.
+        worlds: the environments.
+        time: decisions made in the running episodes, [n].
+        sums: what the episodes were worth.
+        generator: what actions and batches are drawn with.
+        seed: the run's seed.
+        number: environment steps made.
+        owed: updates that are due, a fraction of one may be left.
+        history: quantity → one number a report.
+    """
+
+    method: Any
+    model: TrajectoryModel
+    total: int
+    policy: BoltzmannMLP
+    target: nn.Module
+    optimizer: torch.optim.Optimizer
+    replay: Replay
+    worlds: Worlds
+    time: np.ndarray
+    sums: EpisodeSums
+    generator: torch.Generator
+    seed: int
+    number: int = 0
+    owed: float = 0.0
+    largest_reward: float = 0.0
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._log_prior = log_prior_of(self.model)
+        self._pairs = list(self.target.parameters()), list(self.policy.network.parameters())
+
+    @property
+    def finished(self) -> bool:
+        """Whether too few steps are left for one more of every environment."""
+        return self.total - self.number < self.worlds.n
+
+    def advance(self) -> dict[str, float]:
+        """Some rounds of playing and learning.
+
+        Returns:
+            ``return`` and ``bound`` of the episodes that ended lately, played with exploration; ``entropy`` of the
+            policy where it went, nats; ``temperature``; once learning has begun ``critic_loss`` (as ``loss`` says)
+            and ``q``, the mean value of the batches, reward units.
+        """
+        entropies, learned = [], []
+        for _ in range(ROUNDS):
+            length = min(self.method.train_every, (self.total - self.number) // self.worlds.n)
+            if length == 0:
+                break
+            entropies += [self._play() for _ in range(length)]
+            if self.number >= self.method.learning_starts:
+                self.owed += length * self.worlds.n * self.method.updates_per_step
+                learned += self._learn(int(self.owed))
+                self.owed -= int(self.owed)
+        metrics = self.sums.metrics() | {
+            "temperature": self.model.temperature,
+            "entropy": float(torch.stack(entropies).mean()),
+        }
+        if learned:
+            loss, q = torch.stack(learned).mean(0).tolist()
+            metrics |= {"critic_loss": loss, "q": q}
+            self._require_sane(loss, q)
+        record(self.history, self.number, metrics)
+        return metrics
+
+    def _require_sane(self, loss: float, q: float) -> None:
+        require_finite(self.number, critic_loss=loss, q=q, **dict(self.policy.network.named_parameters()))
+
+    @torch.no_grad()
+    def _play(self) -> Tensor:
+        """One step of every environment; the entropy of the policy there, nats."""
+        device = self.model.mdp.device
+        state, t = torch.as_tensor(self.worlds.observation, device=device), torch.as_tensor(self.time, device=device)
+        log_prior = self._log_prior(state, t)
+        log_policy = boltzmann(self.policy.q(state, t), log_prior, self.model.temperature)
+        behaviour = explored(log_policy, log_prior, self._exploration())
+        action = draw(behaviour, self.generator)
+        chosen = action.to(device)[:, None]
+        choice = log_prior.expand_as(behaviour).gather(1, chosen) - behaviour.gather(1, chosen).log()
+        moved = self.worlds.step(action.numpy())
+        self.sums.add(moved.reward, choice[:, 0].double().cpu().numpy(), moved.ended)
+        self.replay.add(self._timed(moved))
+        self.time = np.where(moved.ended, 0, self.time + 1)
+        self.number += self.worlds.n
+        return -(log_policy.exp() * log_policy.clamp(min=torch.finfo(log_policy.dtype).min)).sum(-1).mean()
+
+    def _exploration(self) -> float:
+        """The share of uniform actions: all of them before learning starts, then fewer and fewer."""
+        after = (self.number - self.method.learning_starts) / max(ANNEALING * self.total, 1)
+        return 1 - (1 - self.method.exploration) * min(max(after, 0.0), 1.0)
+
+    def _timed(self, moved: Moved) -> Moved:
+        """The step as the replay keeps it: with a horizon, nothing follows the last decision."""
+        if self.model.horizon is None:
+            return moved
+        n = self.worlds.n
+        return replace(
+            moved,
+            observation=np.column_stack([moved.observation.reshape(n, -1), self.time]),
+            next_observation=np.column_stack([moved.next_observation.reshape(n, -1), self.time + 1]),
+            terminated=moved.terminated | (self.time + 1 >= self.model.horizon),
+        )
+
+    def _learn(self, updates: int) -> list[Tensor]:
+        """Gradient steps on batches drawn from the replay; the loss and the mean Q of each."""
+        drawn = self.replay.draw(updates, self.method.batch_size, self.generator)
+        return [self._update(self.replay.split(self.replay.read(indices))) for indices in drawn]
+
+    def _update(self, batch: Batch) -> Tensor:
+        q = self.policy.q(*self._read(batch.observation))
+        taken = q.gather(1, batch.action.long())[:, 0]
+        loss = LOSSES[self.method.loss](taken, self.targets(batch))
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        with torch.no_grad():
+            torch._foreach_lerp_(*self._pairs, self.method.target_rate)
+        return torch.stack([loss.detach(), taken.detach().mean()])
+
+    @torch.no_grad()
+    def targets(self, batch: Batch) -> Float[Tensor, " B"]:
+        """y = r + γ (1 − done) α log Σ π0 exp(Q_target(s', ·)/α), reward units."""
+        state, t = self._read(batch.next_observation)
+        value = soft_maximum(self.target(state, t), self._log_prior(state, t), self.model.temperature)
+        return soft_target(batch.reward, batch.terminated, value, self.model.discount)
+
+    def _read(self, kept: Tensor) -> tuple[Tensor, Tensor | None]:
+        """States and times from the replay's columns."""
+        t = None
+        if self.model.horizon is not None:
+            kept, t = kept[:, :-1], kept[:, -1]
+        return (kept if self.model.mdp.state_dim is not None else kept[:, 0].long()), t
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes."""
+        return {
+            "policy": self.policy.state_dict(),
+            "target": self.target.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "replay": self.replay.state_dict(),
+            "worlds": self.worlds.state_dict(),
+            "time": torch.as_tensor(self.time),
+            "sums": self.sums.state_dict(),
+            "generator": self.generator.get_state(),
+            "number": self.number,
+            "owed": self.owed,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take over a stored state."""
+        self.policy.load_state_dict(saved["policy"])
+        self.target.load_state_dict(saved["target"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.replay.load_state_dict(saved["replay"])
+        self.worlds.load_state_dict(saved["worlds"])
+        self.time = saved["time"].numpy().copy()
+        self.sums.load_state_dict(saved["sums"])
+        self.generator.set_state(saved["generator"])
+        self.number, self.owed, self.history = saved["number"], saved["owed"], saved["history"]
+
+    def close(self) -> None:
+        """Give the environments back."""
+        self.worlds.close()

@@ -1,0 +1,214 @@
+"""Soft Q-learning with a table in environments that are played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ppl_control.inference.reinforcement.checks import require_finite
+from ppl_control.inference.reinforcement.episodes import EpisodeSums
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import draw, explored, log_prior_of
+from ppl_control.inference.reinforcement.soft_q_learning.history import record
+from ppl_control.inference.reinforcement.soft_q_learning.targets import (
+    boltzmann,
+    learning_rate,
+    soft_maximum,
+    soft_target,
+)
+from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.worlds import Worlds
+
+__all__ = ["PlayedState", "start_playing"]
+
+LENGTH = 8  # steps of each environment between two updates of Q
+ROUNDS = 16  # updates between two reports
+
+
+def start_playing(model: TrajectoryModel, steps: int, environments: int, exploration: float, seed: int) -> PlayedState:
+    """The state before the first step."""
+    mdp, times = model.mdp, model.horizon or 1
+    state = torch.arange(mdp.num_states).repeat(times)
+    t = torch.arange(times).repeat_interleave(mdp.num_states)
+    log_prior = log_prior_of(model)(state.to(mdp.device), t.to(mdp.device)).double().cpu()
+    q = torch.zeros(len(state), mdp.num_actions, dtype=torch.float64)
+    return PlayedState(
+        model=model,
+        total=steps,
+        exploration=exploration,
+        log_prior=log_prior.expand_as(q),
+        q=q,
+        updates=torch.zeros_like(q),
+        worlds=Worlds(mdp, environments, seed, model.horizon),
+        time=np.zeros(environments, dtype=np.int64),
+        sums=EpisodeSums(environments, model.temperature, model.discount),
+        generator=torch.Generator().manual_seed(seed),
+        seed=seed,
+    )
+
+
+@dataclass(eq=False)
+class PlayedState:
+    """Q as a table [t · S + s, a] and where its run stands.
+
+    Attributes:
+        model: a simulator with finitely many observations and actions.
+        total: environment steps to make at most.
+        exploration: share of the actions that are drawn uniformly.
+        log_prior: log π0, nats, in Q's order.
+        q: reward units; pairs that were never tried stay at 0.
+        updates: how often each pair was moved.
+        worlds: the environments.
+        time: decisions made in the running episodes, [n].
+        sums: what the episodes were worth.
+        generator: what actions are drawn with.
+        seed: the run's seed.
+        number: environment steps made.
+        history: quantity → one number a report.
+    """
+
+    model: TrajectoryModel
+    total: int
+    exploration: float
+    log_prior: Tensor
+    q: Tensor
+    updates: Tensor
+    worlds: Worlds
+    time: np.ndarray
+    sums: EpisodeSums
+    generator: torch.Generator
+    seed: int
+    number: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Whether too few steps are left for one more of every environment."""
+        return self.total - self.number < self.worlds.n
+
+    @property
+    def policy(self) -> TabularPolicy:
+        """π0 exp(Q/α), normalised, [s, a] or [t, s, a]."""
+        return TabularPolicy(self._unfolded(self._log_policy().to(self.model.mdp.dtype))).to(self.model.mdp.device)
+
+    def advance(self) -> dict[str, float]:
+        """Some rounds of playing and learning.
+
+        Returns:
+            ``return`` and ``bound`` of the episodes that ended lately, played with exploration; ``entropy`` of the
+            policy where it went, nats; ``critic_loss``, the mean squared temporal difference, squared reward
+            units; ``temperature``.
+        """
+        losses, entropies = [], []
+        for _ in range(ROUNDS):
+            length = min(LENGTH, (self.total - self.number) // self.worlds.n)
+            if length == 0:
+                break
+            loss, entropy = self._round(length)
+            losses.append(loss)
+            entropies.append(entropy)
+        require_finite(self.number, q=self.q)
+        metrics = self.sums.metrics() | {
+            "temperature": self.model.temperature,
+            "entropy": float(np.mean(entropies)),
+            "critic_loss": float(np.mean(losses)),
+        }
+        record(self.history, self.number, metrics)
+        return metrics
+
+    def _round(self, length: int) -> tuple[float, float]:
+        """Play by one table, then move every pair that was tried to its mean target."""
+        log_policy = self._log_policy()
+        behaviour = explored(log_policy, self.log_prior, self.exploration)
+        moves, rows = [], []
+        for _ in range(length):
+            row = torch.as_tensor(self._row(self.worlds.observation, self.time))
+            action = draw(behaviour[row], self.generator)
+            moved = self.worlds.step(action.numpy())
+            choice = self.log_prior[row, action] - behaviour[row, action].log()
+            self.sums.add(moved.reward, choice.numpy(), moved.ended)
+            over, following = moved.terminated, self._row(moved.next_observation, self.time + 1)
+            if self.model.horizon is not None:
+                over = over | (self.time + 1 >= self.model.horizon)
+            rows.append(row)
+            moves.append((row * self.q.shape[1] + action, moved.reward, over, np.where(over, 0, following)))
+            self.time = np.where(moved.ended, 0, self.time + 1)
+        self.number += length * self.worlds.n
+        pair, reward, over, following = (torch.as_tensor(np.concatenate(column)) for column in zip(*moves, strict=True))
+        met = log_policy[torch.cat(rows)]
+        entropy = -(met.exp() * met.nan_to_num(neginf=0.0)).sum(-1).mean()
+        return self.learn(pair, reward, over.double(), following), float(entropy)
+
+    def learn(self, pair: Tensor, reward: Tensor, terminated: Tensor, following: Tensor) -> float:
+        """Q(s,a) ← Q + β (mean target − Q) for the pairs tried.
+
+        Args:
+            pair: index into the flattened Q, [B].
+            reward: reward units, [B].
+            terminated: 1 where nothing follows, [B].
+            following: row of Q that comes next, [B].
+
+        Returns:
+            The mean squared temporal difference.
+        """
+        value = soft_maximum(self.q, self.log_prior, self.model.temperature)
+        target = soft_target(reward, terminated, value[following], self.model.discount)
+        times = torch.bincount(pair, minlength=self.q.numel())
+        mean = torch.bincount(pair, target, self.q.numel()) / times.clamp(min=1)
+        flat, updates, tried = self.q.view(-1), self.updates.view(-1), times > 0
+        loss = float((target - flat[pair]).square().mean())
+        rate = learning_rate(updates, self.lifetime)
+        flat += torch.where(tried, rate * (mean - flat), 0.0)
+        updates += tried
+        return loss
+
+    @property
+    def lifetime(self) -> float:
+        """The most decisions that count."""
+        return float(self.model.horizon or 1 / (1 - self.model.discount))
+
+    def _log_policy(self) -> Float[Tensor, "R A"]:
+        return boltzmann(self.q, self.log_prior, self.model.temperature)
+
+    def _row(self, state: np.ndarray, time: np.ndarray) -> np.ndarray:
+        return state if self.model.horizon is None else time * self.model.mdp.num_states + state
+
+    def _unfolded(self, table: Tensor) -> Tensor:
+        return table if self.model.horizon is None else table.unflatten(0, (self.model.horizon, -1))
+
+    def values(self) -> tuple[Tensor, Tensor]:
+        """V [t, s] up to the horizon, where it is 0, and Q [t, s, a]; [s] and [s, a] without one; reward units."""
+        value = self._unfolded(soft_maximum(self.q, self.log_prior, self.model.temperature))
+        ahead = value if self.model.horizon is None else torch.cat([value, torch.zeros_like(value[:1])])
+        return ahead, self._unfolded(self.q.clone())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes."""
+        return {
+            "q": self.q,
+            "updates": self.updates,
+            "worlds": self.worlds.state_dict(),
+            "time": torch.as_tensor(self.time),
+            "sums": self.sums.state_dict(),
+            "generator": self.generator.get_state(),
+            "number": self.number,
+            "history": self.history,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take over a stored state."""
+        self.q, self.updates = saved["q"].clone(), saved["updates"].clone()
+        self.worlds.load_state_dict(saved["worlds"])
+        self.time = saved["time"].numpy().copy()
+        self.sums.load_state_dict(saved["sums"])
+        self.generator.set_state(saved["generator"])
+        self.number, self.history = saved["number"], saved["history"]
+
+    def close(self) -> None:
+        """Give the environments back."""
+        self.worlds.close()
