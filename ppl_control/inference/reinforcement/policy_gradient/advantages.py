@@ -47,7 +47,7 @@ def generalised_advantages(
         tensor([[3., 4.]])
     """
     error = reward + discount * torch.where(terminated, 0.0, next_value) - value
-    kept = torch.where(ended, 0.0, discount * gae_lambda).to(error)
+    kept = torch.full_like(error, discount * gae_lambda).masked_fill(ended, 0.0)
     advantage, ahead = torch.empty_like(error), torch.zeros_like(error[0])
     for t in range(len(error) - 1, -1, -1):
         ahead = torch.addcmul(error[t], kept[t], ahead)

@@ -28,6 +28,7 @@ from ppl_control.inference.reinforcement.policy_gradient.rollout import Rollout,
 from ppl_control.inference.reinforcement.policy_gradient.state import PolicyGradientState
 from ppl_control.inference.reinforcement.policy_gradient.update import batch_of, learn
 from ppl_control.inference.variational.svi import SVI
+from ppl_control.policies.network import positive
 from ppl_control.randomness import RandomStream
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
@@ -111,6 +112,8 @@ class SoftPolicyGradient:
             raise ValueError(f"learning_rate: expected a finite number > 0, got {rate!r}")
         if not (isinstance(self.gae_lambda, Real) and 0 <= self.gae_lambda <= 1):
             raise ValueError(f"gae_lambda: expected a number in [0, 1], got {self.gae_lambda!r}")
+        for width in self.hidden:
+            positive("hidden", width)
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a module such as CategoricalMLP, got {self.policy!r}")
         if self.environments > self.steps:

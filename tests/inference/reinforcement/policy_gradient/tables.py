@@ -84,3 +84,18 @@ class Played(gymnasium.Env):
         chances = np.array([outcome[0] for outcome in row])
         _, self.state, reward, done = row[int(self.np_random.choice(len(row), p=chances / chances.sum()))]
         return self.state, reward, done, False, {}
+
+
+class Target(gymnasium.Env):
+    """One decision: r = −(a − 0.5)², between −1 and 2."""
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
+        self.action_space = spaces.Box(-1.0, 2.0, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, dtype=np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, dtype=np.float32), -((float(action[0]) - 0.5) ** 2), True, False, {}
