@@ -138,4 +138,4 @@ def check_action_space(space: Any) -> ActionSpace:
 
 def is_bounded(space: ActionSpace) -> bool:
     """Whether the actions fill a finite volume."""
-    return isinstance(space, spaces.Discrete) or bool(np.isfinite(space.low).all())
+    return isinstance(space, spaces.Discrete) or bool(np.isfinite([space.low, space.high]).all())
