@@ -13,15 +13,20 @@ from ppl_control.policies.base import Policy, Time
 from ppl_control.policies.bounds import Bound, Bounds
 from ppl_control.policies.network import StateInputs, StateNetwork, positive
 
-__all__ = ["GaussianMLP", "SquashedGaussianMLP", "normal_from"]
+__all__ = ["GaussianMLP", "SquashedGaussianMLP", "log_scale_of", "normal_from"]
 
 LOG_SCALE = (-10.0, 5.0)  # of the deviation against the one at the start
 
 
 def normal_from(numbers: Tensor, start_scale: float) -> Normal:
     """Independent normals from numbers [..., 2m], means first; all zero: mean 0, deviation ``start_scale``."""
-    mean, log_scale = numbers.chunk(2, -1)
-    return Normal(mean, start_scale * _smoothly_clamped(log_scale, *LOG_SCALE).exp())
+    mean, raw = numbers.chunk(2, -1)
+    return Normal(mean, start_scale * log_scale_of(raw).exp())
+
+
+def log_scale_of(raw: Tensor) -> Tensor:
+    """Log of the deviation against the one at the start, from what a network says: kept smoothly between bounds."""
+    return _smoothly_clamped(raw, *LOG_SCALE)
 
 
 def _smoothly_clamped(x: Tensor, low: float, high: float) -> Tensor:

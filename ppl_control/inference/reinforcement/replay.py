@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ppl_control.trajectory.worlds import Moved
 
-__all__ = ["Batch", "Replay"]
+__all__ = ["Batch", "Replay", "columns"]
 
 LARGEST = 2**62  # random integers below it, taken modulo the number of rows, are uniform for all purposes
 
@@ -32,6 +33,12 @@ class Batch(NamedTuple):
     reward: Tensor
     terminated: Tensor
     next_observation: Tensor
+
+
+def columns(rows: Tensor, widths: Sequence[int]) -> Batch:
+    """Rows [B, width] as a batch of views, from the widths of its five columns."""
+    observation, action, reward, terminated, following = rows.split(list(widths), dim=1)
+    return Batch(observation, action, reward[:, 0], terminated[:, 0], following)
 
 
 class Replay:
@@ -100,8 +107,7 @@ class Replay:
 
     def split(self, rows: Tensor) -> Batch:
         """The columns of rows, as views."""
-        observation, action, reward, terminated, following = rows.split(self.widths, dim=1)
-        return Batch(observation, action, reward[:, 0], terminated[:, 0], following)
+        return columns(rows, self.widths)
 
     def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
         """A batch drawn uniformly with replacement."""
