@@ -79,6 +79,8 @@ def check_support(model: TrajectoryModel, distribution: Any, what: str) -> None:
     if discrete:
         if not sequence and not isinstance(distribution, Categorical):
             raise ValueError(f"{what}: expected a categorical one for {space}, got {type(distribution).__name__}")
+        if not sequence and distribution.logits.shape[-1] != int(space.n):
+            raise ValueError(f"{what}: expected {space.n} actions for {space}, got {distribution.logits.shape[-1]}")
         return
     if is_bounded(space) and _reaches_beyond(distribution, space, model.mdp.dtype):
         raise ValueError(
