@@ -5,6 +5,7 @@ from ppl_control.inference.exact.family_optimum import FamilyOptimum
 from ppl_control.inference.exact.message_passing import MessagePassing, Messages, messages
 from ppl_control.inference.exact.noise import noise_posterior
 from ppl_control.inference.exact.soft_value_iteration import SoftValueIteration
+from ppl_control.inference.reinforcement.soft_q_learning.method import SoftQLearning
 from ppl_control.inference.variational.particles import ParticlePlanning
 from ppl_control.inference.variational.receding_horizon import RecedingHorizon
 from ppl_control.inference.variational.svi import SVI
@@ -17,6 +18,7 @@ __all__ = [
     "Messages",
     "ParticlePlanning",
     "RecedingHorizon",
+    "SoftQLearning",
     "SoftValueIteration",
     "Solution",
     "Step",

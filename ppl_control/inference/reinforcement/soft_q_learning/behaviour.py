@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from ppl_control.policies.base import Time
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["draw", "explored", "log_prior_of"]
+__all__ = ["answer_seed", "draw", "explored", "log_prior_of"]
 
 
 def explored(log_policy: Float[Tensor, "n A"], log_prior: Tensor, share: float) -> Float[Tensor, "n A"]:
-    """b = (1 − ε) π + ε u, with u uniform over the actions that π0 allows: probabilities.
+    """B = (1 − ε) π + ε u, with u uniform over the actions that π0 allows: probabilities.
 
     The Boltzmann policy explores by itself where α is of the size of the differences between actions. Where α is
     tiny it does not; the mixture does so at every α, and in no unit.
@@ -28,18 +30,25 @@ def draw(behaviour: Float[Tensor, "n A"], generator: torch.Generator) -> Int[Ten
     return torch.multinomial(behaviour.cpu(), 1, generator=generator)[:, 0]
 
 
-def log_prior_of(model: TrajectoryModel) -> Callable[[Tensor, Tensor], Tensor]:
-    """Log π0 of a simulator with finitely many actions: (state, t) → [*b, A], or [1] where it is the same everywhere."""
+def log_prior_of(model: TrajectoryModel) -> Callable[[Tensor, Time], Tensor]:
+    """Log π0 of a simulator with finitely many actions: (state, t) → [*b, A], or [1] where it hangs on nothing."""
     prior = model.prior
     if prior.is_base:
         nothing = torch.zeros(1, dtype=model.mdp.dtype, device=model.mdp.device)
         return lambda state, t: nothing
     if model.action_prior == "uniform":
-        same = -torch.log(torch.full((1,), float(model.mdp.num_actions), dtype=model.mdp.dtype, device=model.mdp.device))
+        same = -torch.log(
+            torch.full((1,), float(model.mdp.num_actions), dtype=model.mdp.dtype, device=model.mdp.device)
+        )
         return lambda state, t: same
 
     @torch.no_grad()
-    def log_prior(state: Tensor, t: Tensor) -> Tensor:
+    def log_prior(state: Tensor, t: Time) -> Tensor:
         return prior.site(state, t).logits
 
     return log_prior
+
+
+def answer_seed(seed: int) -> int:
+    """The seed of the episodes that a run's answer is judged by, apart from those it learned from."""
+    return int(np.random.SeedSequence([seed % 2**63, 1]).generate_state(1)[0])

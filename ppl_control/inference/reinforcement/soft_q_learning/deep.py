@@ -12,10 +12,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, smooth_l1_loss
 
+from ppl_control.inference.base import Solution
+from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.inference.reinforcement.checks import features_of, require_finite
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
 from ppl_control.inference.reinforcement.replay import Batch, Replay
-from ppl_control.inference.reinforcement.soft_q_learning.behaviour import draw, explored, log_prior_of
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import (
+    answer_seed,
+    draw,
+    explored,
+    log_prior_of,
+)
 from ppl_control.inference.reinforcement.soft_q_learning.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.targets import boltzmann, soft_maximum, soft_target
 from ppl_control.policies.boltzmann import BoltzmannMLP
@@ -47,19 +54,18 @@ def make_policy(model: TrajectoryModel, hidden: Any, seed: int) -> BoltzmannMLP:
     return policy.to(model.mdp.device)
 
 
-def start_deep(method: Any, model: TrajectoryModel, total: int, hidden: Any, seed: int) -> DeepState:
-    """The state before the first step."""
-    mdp, n = model.mdp, method.environments
-    policy = make_policy(model, hidden, seed)
+def start_deep(settings: Any, model: TrajectoryModel, seed: int) -> DeepState:
+    """The state before the first step; the settings without None."""
+    mdp, n = model.mdp, settings.environments
+    policy = make_policy(model, settings.hidden, seed)
     return DeepState(
-        method=method,
+        settings=settings,
         model=model,
-        total=total,
         policy=policy,
         target=deepcopy(policy.network).requires_grad_(False),
-        optimizer=torch.optim.Adam(policy.network.parameters(), lr=method.learning_rate, fused=True),
+        optimizer=torch.optim.Adam(policy.network.parameters(), lr=settings.learning_rate, fused=True),
         replay=Replay(
-            method.buffer_size,
+            settings.buffer_size,
             observation_width=(mdp.state_dim or 1) + (model.horizon is not None),
             action_width=1,
             device=mdp.device,
@@ -67,7 +73,7 @@ def start_deep(method: Any, model: TrajectoryModel, total: int, hidden: Any, see
         worlds=Worlds(mdp, n, seed, model.horizon),
         time=np.zeros(n, dtype=np.int64),
         sums=EpisodeSums(n, model.temperature, model.discount),
-        generator=torch.Generator().manual_seed(seed),
+        generator=torch.Generator().manual_seed(seed % 2**63),
         seed=seed,
     )
 
@@ -77,9 +83,8 @@ class DeepState:
     """Q as a network and where its run stands.
 
     Attributes:
-        method: the settings.
+        settings: of the method, without None.
         model: a simulator with finitely many actions.
-        total: environment steps to make at most.
         policy: π0 exp(Q/α), with Q.
         target: the averaged network that targets are computed with.
         optimizer: of Q.
@@ -94,9 +99,8 @@ class DeepState:
         history: quantity → one number a report.
     """
 
-    method: Any
+    settings: Any
     model: TrajectoryModel
-    total: int
     policy: BoltzmannMLP
     target: nn.Module
     optimizer: torch.optim.Optimizer
@@ -108,17 +112,17 @@ class DeepState:
     seed: int
     number: int = 0
     owed: float = 0.0
-    largest_reward: float = 0.0
     history: dict[str, list[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._log_prior = log_prior_of(self.model)
-        self._pairs = list(self.target.parameters()), list(self.policy.network.parameters())
+        self._averaged: list[Tensor] = list(self.target.parameters())
+        self._moving: list[Tensor] = list(self.policy.network.parameters())
 
     @property
     def finished(self) -> bool:
         """Whether too few steps are left for one more of every environment."""
-        return self.total - self.number < self.worlds.n
+        return self.settings.steps - self.number < self.worlds.n
 
     def advance(self) -> dict[str, float]:
         """Some rounds of playing and learning.
@@ -129,13 +133,15 @@ class DeepState:
             and ``q``, the mean value of the batches, reward units.
         """
         entropies, learned = [], []
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * (1 - self.number / self.settings.steps)
         for _ in range(ROUNDS):
-            length = min(self.method.train_every, (self.total - self.number) // self.worlds.n)
+            length = min(self.settings.train_every, (self.settings.steps - self.number) // self.worlds.n)
             if length == 0:
                 break
             entropies += [self._play() for _ in range(length)]
-            if self.number >= self.method.learning_starts:
-                self.owed += length * self.worlds.n * self.method.updates_per_step
+            if self.number >= self.settings.learning_starts:
+                self.owed += length * self.worlds.n * self.settings.updates_per_step
                 learned += self._learn(int(self.owed))
                 self.owed -= int(self.owed)
         metrics = self.sums.metrics() | {
@@ -172,8 +178,8 @@ class DeepState:
 
     def _exploration(self) -> float:
         """The share of uniform actions: all of them before learning starts, then fewer and fewer."""
-        after = (self.number - self.method.learning_starts) / max(ANNEALING * self.total, 1)
-        return 1 - (1 - self.method.exploration) * min(max(after, 0.0), 1.0)
+        after = (self.number - self.settings.learning_starts) / max(ANNEALING * self.settings.steps, 1)
+        return 1 - (1 - self.settings.exploration) * min(max(after, 0.0), 1.0)
 
     def _timed(self, moved: Moved) -> Moved:
         """The step as the replay keeps it: with a horizon, nothing follows the last decision."""
@@ -189,23 +195,27 @@ class DeepState:
 
     def _learn(self, updates: int) -> list[Tensor]:
         """Gradient steps on batches drawn from the replay; the loss and the mean Q of each."""
-        drawn = self.replay.draw(updates, self.method.batch_size, self.generator)
+        drawn = self.replay.draw(updates, self.settings.batch_size, self.generator)
         return [self._update(self.replay.split(self.replay.read(indices))) for indices in drawn]
 
     def _update(self, batch: Batch) -> Tensor:
         q = self.policy.q(*self._read(batch.observation))
         taken = q.gather(1, batch.action.long())[:, 0]
-        loss = LOSSES[self.method.loss](taken, self.targets(batch))
+        loss = LOSSES[self.settings.loss](taken, self.targets(batch))
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        with torch.no_grad():
-            torch._foreach_lerp_(*self._pairs, self.method.target_rate)
+        self._follow()
         return torch.stack([loss.detach(), taken.detach().mean()])
 
     @torch.no_grad()
+    def _follow(self) -> None:
+        """The target network moves a little towards Q."""
+        torch._foreach_lerp_(self._averaged, self._moving, self.settings.target_rate)  # pyright: ignore[reportPrivateImportUsage]
+
+    @torch.no_grad()
     def targets(self, batch: Batch) -> Float[Tensor, " B"]:
-        """y = r + γ (1 − done) α log Σ π0 exp(Q_target(s', ·)/α), reward units."""
+        """Y = r + γ (1 − done) α log Σ π0 exp(Q_target(s', ·)/α), reward units."""
         state, t = self._read(batch.next_observation)
         value = soft_maximum(self.target(state, t), self._log_prior(state, t), self.model.temperature)
         return soft_target(batch.reward, batch.terminated, value, self.model.discount)
@@ -216,6 +226,32 @@ class DeepState:
         if self.model.horizon is not None:
             kept, t = kept[:, :-1], kept[:, -1]
         return (kept if self.model.mdp.state_dim is not None else kept[:, 0].long()), t
+
+    def values(self) -> tuple[Tensor | None, Tensor | None]:
+        """V and Q in every state, and at every time of a horizon, where states can be counted; reward units."""
+        mdp, horizon = self.model.mdp, self.model.horizon
+        if mdp.num_states is None:
+            return None, None
+        state, t = torch.arange(mdp.num_states, device=mdp.device), None
+        if horizon is not None:
+            state, t = state.expand(horizon, -1), torch.arange(horizon, device=mdp.device)[:, None]
+        q = self.policy.q(state, t)
+        value = soft_maximum(q, self._log_prior(state, t), self.model.temperature)
+        return (value if t is None else torch.cat([value, torch.zeros_like(value[:1])])), q
+
+    def solution(self, method: Any) -> Solution:
+        """The policy as it is and what it is worth in fresh episodes."""
+        found = answer(
+            self.model,
+            method,
+            deepcopy(self.policy),
+            temperature=self.model.temperature,
+            history=self.history,
+            seed=answer_seed(self.seed),
+            episodes=method.episodes,
+        )
+        value, q = self.values()
+        return replace(found, soft_value=value, soft_q=q)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,15 +10,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ppl_control.inference.base import Solution
+from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
-from ppl_control.inference.reinforcement.soft_q_learning.behaviour import draw, explored, log_prior_of
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import answer_seed, draw, explored, log_prior_of
 from ppl_control.inference.reinforcement.soft_q_learning.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
-    learning_rate,
     soft_maximum,
     soft_target,
+    table_rate,
 )
 from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.model import TrajectoryModel
@@ -30,8 +32,8 @@ LENGTH = 8  # steps of each environment between two updates of Q
 ROUNDS = 16  # updates between two reports
 
 
-def start_playing(model: TrajectoryModel, steps: int, environments: int, exploration: float, seed: int) -> PlayedState:
-    """The state before the first step."""
+def start_playing(settings: Any, model: TrajectoryModel, seed: int) -> PlayedState:
+    """The state before the first step; the settings without None."""
     mdp, times = model.mdp, model.horizon or 1
     state = torch.arange(mdp.num_states).repeat(times)
     t = torch.arange(times).repeat_interleave(mdp.num_states)
@@ -39,15 +41,15 @@ def start_playing(model: TrajectoryModel, steps: int, environments: int, explora
     q = torch.zeros(len(state), mdp.num_actions, dtype=torch.float64)
     return PlayedState(
         model=model,
-        total=steps,
-        exploration=exploration,
+        total=settings.steps,
+        exploration=float(settings.exploration),
         log_prior=log_prior.expand_as(q),
         q=q,
         updates=torch.zeros_like(q),
-        worlds=Worlds(mdp, environments, seed, model.horizon),
-        time=np.zeros(environments, dtype=np.int64),
-        sums=EpisodeSums(environments, model.temperature, model.discount),
-        generator=torch.Generator().manual_seed(seed),
+        worlds=Worlds(mdp, settings.environments, seed, model.horizon),
+        time=np.zeros(settings.environments, dtype=np.int64),
+        sums=EpisodeSums(settings.environments, model.temperature, model.discount),
+        generator=torch.Generator().manual_seed(seed % 2**63),
         seed=seed,
     )
 
@@ -162,7 +164,7 @@ class PlayedState:
         mean = torch.bincount(pair, target, self.q.numel()) / times.clamp(min=1)
         flat, updates, tried = self.q.view(-1), self.updates.view(-1), times > 0
         loss = float((target - flat[pair]).square().mean())
-        rate = learning_rate(updates, self.lifetime)
+        rate = table_rate(updates, self.lifetime)
         flat += torch.where(tried, rate * (mean - flat), 0.0)
         updates += tried
         return loss
@@ -186,6 +188,20 @@ class PlayedState:
         value = self._unfolded(soft_maximum(self.q, self.log_prior, self.model.temperature))
         ahead = value if self.model.horizon is None else torch.cat([value, torch.zeros_like(value[:1])])
         return ahead, self._unfolded(self.q.clone())
+
+    def solution(self, method: Any) -> Solution:
+        """The policy as it is and what it is worth in fresh episodes."""
+        found = answer(
+            self.model,
+            method,
+            self.policy,
+            temperature=self.model.temperature,
+            history=self.history,
+            seed=answer_seed(self.seed),
+            episodes=method.episodes,
+        )
+        value, q = self.values()
+        return replace(found, soft_value=value, soft_q=q)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that changes."""

@@ -19,9 +19,9 @@ from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.soft_q_learning.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
-    learning_rate,
     soft_maximum,
     soft_target,
+    table_rate,
 )
 from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.model import TrajectoryModel
@@ -63,7 +63,7 @@ def start_on_tables(model: TrajectoryModel, steps: int | None, samples: int | No
         total=total,
         probability=(probability / probability.sum(-1, keepdim=True)).cpu().numpy(),
         q=torch.zeros(tables.log_prior.shape, dtype=tables.initial.dtype, device=tables.initial.device),
-        generator=np.random.default_rng(abs(seed)),
+        generator=np.random.default_rng(seed % 2**63),
     )
 
 
@@ -104,13 +104,17 @@ class TableState:
         return TabularPolicy(self._guide().policy)
 
     def advance(self) -> dict[str, float]:
-        """Some sweeps. The metric ``bound`` is the ELBO of the policy found, nats; ``critic_loss`` the mean squared
-        distance to the last sweep's targets, squared reward units."""
+        """Some sweeps.
+
+        Returns:
+            ``bound``, the ELBO of the policy found, nats; ``critic_loss``, the mean squared distance to the last
+            sweep's targets, squared reward units; ``temperature``.
+        """
         drawn = self.q.numel() * self.samples
         error = self.q
         for _ in range(min(CHUNK, (self.total - self.number) // drawn)):
             error = self.sampled_target() - self.q
-            rate = learning_rate(torch.tensor(self.number // drawn), self.lifetime)
+            rate = table_rate(torch.tensor(self.number // drawn), self.lifetime)
             self.q = self.q + rate * error
             self.number += drawn
         require_finite(self.number, q=self.q)
@@ -150,13 +154,9 @@ class TableState:
     def _bound(self, guide: GuideTables) -> float:
         """The ELBO, by evaluating the policy exactly: Q's own forecast is no bound."""
         tables = self.model.tables
-        if tables.horizon is None:
-            first = stationary_values(tables, guide)[0]
-        else:
-            first = guide_values(tables, guide)[0][0]
-        return float(elbo(tables, guide, first))
+        ahead = stationary_values(tables, guide)[0] if tables.horizon is None else guide_values(tables, guide)[0][0]
+        return float(elbo(tables, guide, ahead))
 
-    @torch.no_grad()
     def solution(self, method: Any) -> Solution:
         """The policy as it is and its exact bound."""
         guide = self._guide()

@@ -7,7 +7,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor, log_softmax, logsumexp
 
-__all__ = ["boltzmann", "learning_rate", "soft_maximum", "soft_target"]
+__all__ = ["boltzmann", "table_rate", "soft_maximum", "soft_target"]
 
 SPREAD = 4.0  # lifetimes during which the rate stays near 1
 
@@ -40,11 +40,11 @@ def _top(q: Tensor, log_prior: Tensor) -> Tensor:
 
 
 def soft_target(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
-    """y = r + γ (1 − done) V(s'), reward units: nothing follows an end; what is only truncated goes on."""
+    """Y = r + γ (1 − done) V(s'), reward units: nothing follows an end; what is only truncated goes on."""
     return reward + discount * (1 - terminated) * next_value
 
 
-def learning_rate(updates: Tensor, lifetime: float) -> Tensor:
+def table_rate(updates: Tensor, lifetime: float) -> Tensor:
     """β_n = h / (h + n), with h = 4 lifetimes, for the n-th update of each pair of a table.
 
     Σ β diverges and Σ β² does not, so that Q converges (Watkins and Dayan 1992). A rate 1/n would need n^(1−γ) to
