@@ -17,7 +17,7 @@ from ppl_control.trajectory.handlers import restricted
 from ppl_control.trajectory.masked import closed_kl, weighted
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["act_by_plan", "act_by_policy", "check_support"]
+__all__ = ["act_by_plan", "act_by_policy", "check_support", "minus_kl"]
 
 
 def act_by_policy(model: TrajectoryModel, policy: nn.Module, reparameterised: bool = False) -> Act:
@@ -27,7 +27,7 @@ def act_by_policy(model: TrajectoryModel, policy: nn.Module, reparameterised: bo
     def act(state: Tensor, t: Any) -> tuple[Tensor, Tensor, Tensor]:
         q = restricted(policy(state, t), prior.site(state, t))
         action = q.rsample() if reparameterised else q.sample()
-        choice = _minus_kl(q, prior, state, t)
+        choice = minus_kl(q, prior, state, t)
         if choice is not None and reparameterised:
             return action, choice, torch.zeros_like(choice)  # the pathwise gradient has no use for the density
         log_q = q.log_prob(action)
@@ -48,7 +48,7 @@ def act_by_plan(plan: Tensor) -> Act:
     return act
 
 
-def _minus_kl(q: Any, prior: ActionPrior, state: Tensor, t: int | Tensor) -> Tensor | None:
+def minus_kl(q: Any, prior: ActionPrior, state: Tensor, t: int | Tensor) -> Tensor | None:
     """−KL(q ‖ π0), the entropy under the base measure; None without a closed form."""
     density = prior.density(state, t)
     if density is not None:

@@ -6,15 +6,14 @@ from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import Categorical
 
+from ppl_control.trajectory.acting import minus_kl
 from ppl_control.trajectory.action_prior import ActionPrior
-from ppl_control.trajectory.masked import closed_kl, weighted
 
 __all__ = ["choice_term"]
 
 
-def choice_term(q: Any, prior: ActionPrior, state: Tensor, t: Tensor) -> Float[Tensor, " n"] | None:
+def choice_term(q: Any, prior: ActionPrior, state: Tensor, t: Tensor) -> Float[Tensor, "*batch"] | None:
     """−KL(q(·|s) ‖ π0(·|s)), nats: the entropy under the base measure; differentiable in q.
 
     In closed form where there is one, else from one reparameterised action of its own (never the one that was
@@ -24,19 +23,8 @@ def choice_term(q: Any, prior: ActionPrior, state: Tensor, t: Tensor) -> Float[T
         None where q has neither: the density of the action taken must serve then, and the score function
         carries its gradient.
     """
-    density = prior.density(state, t)
-    if density is not None:
-        divergence = closed_kl(q, density)
-        if divergence is not None:
-            return -divergence
-    elif isinstance(q, Categorical):
-        return -weighted(q.logits.exp(), q.logits).sum(-1)
-    else:
-        try:
-            return q.entropy()
-        except NotImplementedError:
-            pass
-    if not q.has_rsample:
-        return None
+    closed = minus_kl(q, prior, state, t)
+    if closed is not None or not q.has_rsample:
+        return closed
     action = q.rsample()
     return prior.log_prob(state, action, t) - q.log_prob(action)

@@ -60,7 +60,8 @@ class SoftPolicyGradient:
     own truncation is bootstrapped from the last state seen.
 
     Args:
-        steps: environment steps in all, a multiple of ``environments`` at most; on tables, gradient steps at most.
+        steps: environment steps in all, never exceeded (a last round that not every environment could play is left
+            out); on tables the most gradient steps.
         learning_rate: Adam's, which falls linearly to 0; None: 1e-3 on simulators, on tables as in ``SVI``.
         environments: played side by side.
         rollout_length: steps of each between two updates.
@@ -136,7 +137,10 @@ class SoftPolicyGradient:
         check_bounded_actions(self, model)
         if model.mdp.is_instance and self.environments > 1:
             raise ValueError(f"environments: an instance serves one, got {self.environments}; give an id or a function")
-        SimulatorGuide(model, make_policy(model, self.policy, self.hidden, 0))
+        policy = make_policy(model, self.policy, self.hidden, 0)
+        if getattr(policy, "horizon", None) not in (None, model.horizon):
+            raise ValueError(f"policy: it knows {policy.horizon} times, the model has horizon={model.horizon}")
+        SimulatorGuide(model, policy)
 
     def init(self, model: TrajectoryModel, seed: int = 0) -> Any:
         """The state before the first step."""

@@ -1,6 +1,6 @@
 """What the policy gradient must reach, with the numbers of the benchmarks."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 import torch
@@ -41,11 +41,11 @@ def test_cart_pole(seed):
     """475 in at most 100,000 steps; the best checkpoint is chosen on some episodes and judged on others."""
     model = TrajectoryModel(SimulatorMDP("CartPole-v1"), temperature=0.1, discount=0.99)
     seen = callbacks.Evaluations(model, every=10_000, episodes=20, seed=1000 + seed, stop_at=500.0)
-    start = perf_counter()
+    start = process_time()
     solution = infer(model, SoftPolicyGradient(), seed=seed, progress=False, callbacks=[seen])
     assert solution.history["step"][-1] <= 100_000
     assert fresh_return(model, seen.best_policy, 2000 + seed) >= 475
-    assert perf_counter() - start < 120  # 10 s where nobody else computes
+    assert process_time() - start < 40  # evaluations included
 
 
 @pytest.mark.slow

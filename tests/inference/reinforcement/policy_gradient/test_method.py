@@ -63,6 +63,7 @@ def test_models_that_are_not_served():
     assert "policy" in refused(MODELS["cart"], policy=CategoricalMLP(3, num_features=4, dtype=torch.float32))
     assert "policy" in refused(MODELS["cart"], policy=CategoricalMLP(2, num_features=5, dtype=torch.float32))
     assert "policy" in refused(MODELS["drift"], policy=GaussianMLP(num_features=2, action_dim=2, dtype=torch.float32))
+    assert "policy" in refused(MODELS["corridor"], policy=TabularPolicy(torch.zeros(5, 4, 2)))
     assert "SoftPolicyGradient" in refused(linear_quadratic.model())
 
 
@@ -107,6 +108,15 @@ def test_steps_are_never_exceeded():
     method = SoftPolicyGradient(**(SMALL | {"steps": 203}))
     infer(MODELS["corridor"], method, progress=False, callbacks=[lambda step: seen.append(step.number)])
     assert seen == [128, 200]
+
+
+def test_an_instance_serves_one_environment_at_a_time():
+    model = TrajectoryModel(SimulatorMDP(gymnasium.make("CartPole-v1")), discount=0.9)
+    method = SoftPolicyGradient(**(SMALL | {"environments": 1, "steps": 128}))
+    runs = [infer(model, method, progress=False) for _ in range(2)]
+    assert runs[0].log_evidence_bound == runs[1].log_evidence_bound
+    twin = infer(model.replaced(mdp=SimulatorMDP("CartPole-v1")), method, progress=False)
+    assert twin.history["entropy"] == runs[0].history["entropy"]
 
 
 def run(model, method, state):
