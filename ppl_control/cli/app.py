@@ -12,6 +12,7 @@ from ppl_control.cli.compare import compare
 from ppl_control.cli.console import say
 from ppl_control.cli.models import models
 from ppl_control.cli.solve import solve
+from ppl_control.cli.train import train
 from ppl_control.inference import DivergenceError
 
 __all__ = ["app", "main"]
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command()(compare)
 app.command()(solve)
+app.command()(train)
 app.command()(models)
 
 

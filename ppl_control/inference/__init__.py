@@ -5,6 +5,8 @@ from ppl_control.inference.exact.family_optimum import FamilyOptimum
 from ppl_control.inference.exact.message_passing import MessagePassing, Messages, messages
 from ppl_control.inference.exact.noise import noise_posterior
 from ppl_control.inference.exact.soft_value_iteration import SoftValueIteration
+from ppl_control.inference.reinforcement.policy_gradient import SoftPolicyGradient
+from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCritic
 from ppl_control.inference.reinforcement.soft_q_learning.method import SoftQLearning
 from ppl_control.inference.variational.particles import ParticlePlanning
 from ppl_control.inference.variational.receding_horizon import RecedingHorizon
@@ -18,6 +20,8 @@ __all__ = [
     "Messages",
     "ParticlePlanning",
     "RecedingHorizon",
+    "SoftActorCritic",
+    "SoftPolicyGradient",
     "SoftQLearning",
     "SoftValueIteration",
     "Solution",
