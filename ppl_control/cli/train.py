@@ -59,7 +59,9 @@ def train(
         raise ValueError(f"--save: {save} is a folder, expected a file")
     chosen = _chosen(method, steps, parse_settings(given or []))
     model = TrajectoryModel(SimulatorMDP(env_id), temperature=temperature, discount=discount)
-    seen = Evaluations(model, every=max(1, chosen.steps // EVALUATIONS), episodes=episodes, seed=seed + 1)
+    chosen.check(model)
+    total = chosen.number_of_steps(model) if hasattr(chosen, "number_of_steps") else chosen.steps
+    seen = Evaluations(model, every=max(1, total // EVALUATIONS), episodes=episodes, seed=seed + 1)
     callbacks: list[Any] = [seen]
     if log is not None:
         callbacks.append(TensorBoard(log, seen))
@@ -80,11 +82,10 @@ def train(
 def _chosen(method: str, steps: int | None, settings: dict[str, Any]) -> Any:
     settings = settings if steps is None else settings | {"steps": steps}
     kind = METHODS[method]
-    unknown = [name for name in settings if name not in kind.__dataclass_fields__]
+    known = list(kind.__dataclass_fields__)
+    unknown = [name for name in settings if name not in known]
     if unknown:
-        raise ValueError(
-            f"--set: {kind.__name__} has no setting {unknown[0]!r}; it has {list(kind.__dataclass_fields__)}"
-        )
+        raise ValueError(f"--set: {method} has no setting {unknown[0]!r}; it has {', '.join(known)}")
     return replace(kind(), **settings)
 
 
