@@ -12,7 +12,7 @@ from torch import Tensor
 from ppl_control.policies.base import Time
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["answer_seed", "draw", "explored", "log_prior_of"]
+__all__ = ["answer_seed", "draw", "explored", "lifetime_of", "log_prior_of"]
 
 
 def explored(log_policy: Float[Tensor, "n A"], log_prior: Tensor, share: float) -> Float[Tensor, "n A"]:
@@ -47,6 +47,11 @@ def log_prior_of(model: TrajectoryModel) -> Callable[[Tensor, Time], Tensor]:
         return prior.site(state, t).logits
 
     return log_prior
+
+
+def lifetime_of(model: TrajectoryModel) -> float:
+    """The most decisions that count: T, or 1/(1−γ)."""
+    return float(model.horizon or 1 / (1 - model.discount))
 
 
 def answer_seed(seed: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, smooth_l1_loss
 
-from ppl_control.inference.base import Solution
+from ppl_control.inference.base import DivergenceError, Solution
 from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.inference.reinforcement.checks import features_of, require_finite
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
@@ -21,6 +22,7 @@ from ppl_control.inference.reinforcement.soft_q_learning.behaviour import (
     answer_seed,
     draw,
     explored,
+    lifetime_of,
     log_prior_of,
 )
 from ppl_control.inference.reinforcement.soft_q_learning.history import record
@@ -31,6 +33,7 @@ from ppl_control.trajectory.worlds import Moved, Worlds
 
 __all__ = ["LOSSES", "DeepState", "make_policy", "start_deep"]
 
+FAR = 10.0  # times the largest possible |Q|, beyond which Q feeds on itself
 LOSSES = {"huber": smooth_l1_loss, "squared": mse_loss}
 ROUNDS = 8  # rounds of playing and learning between two reports
 ANNEALING = 0.1  # of the steps, while the share of uniform actions falls from 1 to its final value
@@ -149,14 +152,24 @@ class DeepState:
             "entropy": float(torch.stack(entropies).mean()),
         }
         if learned:
-            loss, q = torch.stack(learned).mean(0).tolist()
-            metrics |= {"critic_loss": loss, "q": q}
+            loss, q = torch.stack(learned).T
             self._require_sane(loss, q)
+            metrics |= {"critic_loss": float(loss.mean()), "q": float(q.mean())}
         record(self.history, self.number, metrics)
         return metrics
 
-    def _require_sane(self, loss: float, q: float) -> None:
+    def _require_sane(self, loss: Tensor, q: Tensor) -> None:
+        """Raise a DivergenceError where a number is not finite, or Q is far beyond what rewards can add up to."""
         require_finite(self.number, critic_loss=loss, q=q, **dict(self.policy.network.named_parameters()))
+        model = self.model
+        reward = float(self.replay.split(self.replay.rows[: len(self.replay)]).reward.abs().max())
+        most = (reward + model.temperature * math.log(model.mdp.num_actions)) * lifetime_of(model)
+        largest = float(q.abs().max())
+        if largest > FAR * most:
+            raise DivergenceError(
+                f"step {self.number}: q was {largest:.3g}, and with the rewards seen no policy can gain or lose more "
+                f"than {most:.3g}; lower the learning rate"
+            )
 
     @torch.no_grad()
     def _play(self) -> Tensor:

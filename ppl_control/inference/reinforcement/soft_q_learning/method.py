@@ -22,7 +22,7 @@ from ppl_control.trajectory.model import TrajectoryModel
 __all__ = ["SoftQLearning"]
 
 HIDDEN = (128, 128)
-BATCH = 128
+BATCH = 256
 STEPS = {"table": 500_000, "network": 100_000}
 EXPLORATION = {"table": 0.5, "network": 0.05}
 
@@ -50,7 +50,7 @@ class SoftQLearning:
             a table; on tables 200/(1−γ) sweeps of ``batch_size``.
         hidden: widths of the hidden layers; None: a table where observations are discrete, else (128, 128).
         environments: played side by side.
-        batch_size: transitions a gradient step, 128 where None; on tables transitions of each pair a sweep, where
+        batch_size: transitions a gradient step, 256 where None; on tables transitions of each pair a sweep, where
             None as many as ``steps`` allow (100 000 where that is None too).
         exploration: share of uniform actions; None: 0.5 with a table. With a network 0.05, fallen there from 1 in
             the first tenth of the steps.
@@ -81,27 +81,27 @@ class SoftQLearning:
     buffer_size: int = 100_000
     learning_starts: int = 1000
     train_every: int = 8
-    updates_per_step: float = 0.5
-    target_rate: float = 0.005
+    updates_per_step: float = 0.25
+    target_rate: float = 0.01
     loss: str = "huber"
     episodes: int = 100
 
     def __post_init__(self) -> None:
         least = {"steps": 1, "environments": 1, "batch_size": 1, "buffer_size": 1, "train_every": 1, "episodes": 2}
         for name, smallest in (least | {"learning_starts": 0}).items():
-            value: Any = getattr(self, name)
-            if value is None and name in ("steps", "batch_size"):
-                continue
+            value = getattr(self, name)
             if isinstance(value, bool) or not hasattr(value, "__index__") or value < smallest:
+                if value is None and name in ("steps", "batch_size"):
+                    continue
                 raise ValueError(f"{name}: expected an integer >= {smallest}, got {value!r}")
         for name in ("learning_rate", "updates_per_step"):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and 0 < value < math.inf):
+            if not (isinstance(value, Real) and 0 < float(value) < math.inf):
                 raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
         if not (isinstance(self.target_rate, Real) and 0 < self.target_rate <= 1):
             raise ValueError(f"target_rate: expected a number in (0, 1], got {self.target_rate!r}")
-        share: Any = self.exploration
-        if share is not None and not (isinstance(share, Real) and 0 <= share <= 1):
+        share = self.exploration
+        if share is not None and not (isinstance(share, Real) and 0 <= float(share) <= 1):
             raise ValueError(f"exploration: expected a share in [0, 1], got {share!r}")
         if self.loss not in LOSSES:
             raise ValueError(f"loss: expected one of {list(LOSSES)}, got {self.loss!r}")

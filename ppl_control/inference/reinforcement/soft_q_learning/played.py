@@ -14,7 +14,13 @@ from ppl_control.inference.base import Solution
 from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
-from ppl_control.inference.reinforcement.soft_q_learning.behaviour import answer_seed, draw, explored, log_prior_of
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import (
+    answer_seed,
+    draw,
+    explored,
+    lifetime_of,
+    log_prior_of,
+)
 from ppl_control.inference.reinforcement.soft_q_learning.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
@@ -164,15 +170,10 @@ class PlayedState:
         mean = torch.bincount(pair, target, self.q.numel()) / times.clamp(min=1)
         flat, updates, tried = self.q.view(-1), self.updates.view(-1), times > 0
         loss = float((target - flat[pair]).square().mean())
-        rate = table_rate(updates, self.lifetime)
+        rate = table_rate(updates, lifetime_of(self.model))
         flat += torch.where(tried, rate * (mean - flat), 0.0)
         updates += tried
         return loss
-
-    @property
-    def lifetime(self) -> float:
-        """The most decisions that count."""
-        return float(self.model.horizon or 1 / (1 - self.model.discount))
 
     def _log_policy(self) -> Float[Tensor, "R A"]:
         return boltzmann(self.q, self.log_prior, self.model.temperature)
