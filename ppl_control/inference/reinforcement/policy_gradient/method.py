@@ -51,7 +51,8 @@ class SoftPolicyGradient:
 
     Between two rollouts the policy makes several steps on the same rows, kept near the policy that played by
     proximal policy optimisation's clipped ratio. That is no longer the gradient itself; with ``epochs=1`` and
-    ``minibatches=1`` it is. Advantages are divided by their deviation, α with them, which Adam undoes.
+    ``minibatches=1`` it is, without bias where ``gae_lambda=1`` and the rows hold whole episodes. Advantages are
+    divided by their deviation, α with them, which Adam undoes.
 
     On tables: the exact gradient (``exact_gradient``), which is that of the ELBO of ``FixedDynamics``; climbed as
     ``SVI`` does, along the natural gradient (Kakade 2002) where the policy is a table.
@@ -79,8 +80,8 @@ class SoftPolicyGradient:
             unbounded actions, or no discount where there is no horizon.
 
     Note:
-        As usual, states count alike however late they are met: with γ < 1 the direction is that of the
-        objective averaged over starts along the way (Thomas 2014). Without a discount it is the gradient.
+        As usual, states count alike however late they are met. With γ < 1 that is not quite the gradient of the
+        objective, which weighs them by γᵗ (Thomas 2014; Nota and Thomas 2020, arXiv 1906.07073); on tables it is.
 
     References:
         Williams (1992); Schulman et al. (2016), arXiv 1506.02438; Schulman et al. (2017), arXiv 1707.06347;

@@ -1,13 +1,16 @@
 """One epoch in one piece is the plain policy gradient: right on average, whatever the baseline."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from ppl_control import SimulatorMDP, TrajectoryModel
+from ppl_control.inference.reinforcement.policy_gradient import SoftPolicyGradient
 from ppl_control.inference.reinforcement.policy_gradient.exact import exact_gradient
 from ppl_control.inference.reinforcement.policy_gradient.rollout import play
-from ppl_control.inference.reinforcement.policy_gradient.update import batch_of, policy_loss
+from ppl_control.inference.reinforcement.policy_gradient.update import batch_of, learn, policy_loss
 from ppl_control.inference.reinforcement.policy_gradient.value import ValueNetwork
 from ppl_control.policies import MixtureMLP, SquashedGaussianMLP, TabularPolicy
 from ppl_control.policies.network import StateInputs
@@ -58,9 +61,32 @@ def test_tables_that_are_played(prior):
     assert deviations(found, gradient["logits"].reshape(-1)) < 4
     _, colder = exact_gradient(exact.replaced(temperature=0.1), policy)
     assert deviations(found, colder["logits"].reshape(-1)) > 8
-    greedy = objective(problem, torch.log_softmax(policy.logits, -1), 3)
-    (slope,) = torch.autograd.grad(greedy, policy.logits)
+    plainly = objective(problem, torch.log_softmax(policy.logits, -1), 3)
+    (slope,) = torch.autograd.grad(plainly, policy.logits)
     torch.testing.assert_close(slope, gradient["logits"])  # the oracle is the same objective
+
+
+def test_one_epoch_in_one_piece_is_one_step_along_it():
+    model = TrajectoryModel(SimulatorMDP("CartPole-v1"), temperature=0.7, discount=0.9)
+    method = SoftPolicyGradient(epochs=1, minibatches=1, max_gradient_norm=math.inf, environments=4, rollout_length=20)
+    state = method.init(model, 1)
+    torch.nn.init.normal_(state.policy.network.head.weight, generator=torch.Generator().manual_seed(0))
+    with RandomStream(0):
+        rollout = play(model, state.policy, state.worlds, state.time, 20)
+        batch = batch_of(model, state.value, rollout, method.gae_lambda)
+    q = state.policy(batch.state)
+    gain = (q.log_prob(batch.action) * batch.advantage + 0.7 * q.entropy()).mean() / batch.advantage.std(correction=0)
+    weights = list(state.policy.parameters())
+    slopes = torch.autograd.grad(gain, weights)
+    wanted = [weight + 0.1 * slope for weight, slope in zip(weights, slopes, strict=True)]
+    optimizer = torch.optim.SGD([*state.policy.parameters(), *state.value.parameters()], lr=0.1)
+    with RandomStream(0):
+        learned = learn(method, model, state.policy, state.value, optimizer, batch, 80)
+    state.close()
+    assert float(learned["kl"]) == pytest.approx(0, abs=1e-6)
+    assert float(learned["clipped"]) == 0
+    for moved, target in zip(state.policy.parameters(), wanted, strict=True):
+        torch.testing.assert_close(moved, target, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("family", [SquashedGaussianMLP, MixtureMLP])
