@@ -10,13 +10,15 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from ppl_control.policies.base import Time
 from ppl_control.randomness import RandomStream
 
-__all__ = ["ACTIVATIONS", "StateInputs", "StateNetwork", "positive"]
+__all__ = ["StateInputs", "StateNetwork", "positive"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
+FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu}
 
 
 def positive(name: str, value: int) -> int:
@@ -125,7 +127,16 @@ class StateNetwork(nn.Module):
         nn.init.zeros_(head.weight)  # every state starts alike, so that no action is ruled out by chance
         nn.init.zeros_(head.bias)
         self.inputs, self.layers, self.head = inputs, nn.Sequential(*layers), head
+        self.activation = activation
 
     def forward(self, state: Tensor, t: Time = None) -> Float[Tensor, "*batch outputs"]:
         """The outputs for each state."""
         return self.head(self.layers(self.inputs(state, t)))
+
+    def outputs_of(self, values: Sequence[Tensor], state: Tensor, t: Time = None) -> Float[Tensor, "*batch outputs"]:
+        """The outputs that other parameters give, as ``parameters()`` lists them: a function that can be compiled."""
+        x = self.inputs(state, t)
+        *layers, head = zip(values[::2], values[1::2], strict=True)
+        for weight, bias in layers:
+            x = FUNCTIONS[self.activation](linear(x, weight, bias))
+        return linear(x, *head)

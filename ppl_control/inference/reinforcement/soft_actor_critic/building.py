@@ -71,11 +71,10 @@ def build_state(method: SoftActorCritic, model: TrajectoryModel, seed: int) -> S
     widths = [mdp.state_dim or 1, mdp.action_dim or 1, 1, 1, mdp.state_dim or 1]
     in_graph = _fits_a_graph(policy, model)
     optimised: Any = policy.network if in_graph else policy
-    actor_names, critic_names = ([name for name, _ in module.named_parameters()] for module in (optimised, critic))
 
     def objectives() -> Objectives:
         actions = _actions(deepcopy(policy), model)  # copies: a compiled graph outlives the run
-        return Objectives(actions, deepcopy(critic), actor_names, critic_names, widths, mdp.num_states is not None)
+        return Objectives(actions, deepcopy(critic), widths, mdp.num_states is not None)
 
     values = list(critic.parameters())
     update = choose_update(
@@ -134,7 +133,7 @@ def _policy(method: SoftActorCritic, model: TrajectoryModel, seed: int) -> nn.Mo
     return policy.to(mdp.device)
 
 
-def _critic(method: SoftActorCritic, model: TrajectoryModel, seed: int) -> nn.Module:
+def _critic(method: SoftActorCritic, model: TrajectoryModel, seed: int) -> ActionCritics | StateCritics:
     mdp: Any = model.mdp
     if mdp.num_actions is not None:
         return StateCritics(features_of(mdp), mdp.num_actions, method.hidden, seed)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import functional_call
 from torch.nn.functional import softplus
 
 from ppl_control.inference.reinforcement.replay import Batch
@@ -64,14 +63,14 @@ class ContinuousActions:
 
     def soft_value(
         self,
-        actor: dict[str, Tensor],
+        actor: Sequence[Tensor],
         critic: Callable[..., Float[Tensor, "2 B"]],
         state: Tensor,
         noise: Float[Tensor, "B m"],
         temperature: Tensor,
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """V = min_i Q_i(s,a) − α log π(a|s)/π0(a|s) for a ~ π(·|s), reward units, and log π(a|s)."""
-        numbers = functional_call(self.network, actor, (state,))
+        numbers = self.network.outputs_of(actor, state)
         action, log_prob = squashed_draw(numbers, noise, self.low, self.high, self.start_scale)
         value = critic(state, action).amin(0) - temperature * (log_prob - self.log_prior)
         return value, log_prob

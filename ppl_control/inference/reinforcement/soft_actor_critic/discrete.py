@@ -6,12 +6,11 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.func import functional_call
 
 from ppl_control.inference.reinforcement.replay import Batch
 from ppl_control.policies.mlp import CategoricalMLP
@@ -51,14 +50,14 @@ class DiscreteActions:
 
     def soft_value(
         self,
-        actor: dict[str, Tensor],
+        actor: Sequence[Tensor],
         critic: Callable[..., Float[Tensor, "2 B A"]],
         state: Tensor,
         noise: Tensor,
         temperature: Tensor,
     ) -> tuple[Float[Tensor, " B"], Float[Tensor, " B"]]:
         """V(s), reward units, and Σ_a π log π; ``noise`` is not needed."""
-        log_prob = torch.log_softmax(functional_call(self.network, actor, (state,)), -1)
+        log_prob = torch.log_softmax(self.network.outputs_of(actor, state), -1)
         return exact_value(log_prob, critic(state), self.log_prior, temperature)
 
     def q_taken(self, critic: Callable[..., Float[Tensor, "2 B A"]], batch: Batch) -> Float[Tensor, "2 B"]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 from jaxtyping import Float
-from torch import Tensor, nn
-from torch.func import functional_call
+from torch import Tensor
 
 from ppl_control.inference.reinforcement.replay import Batch, columns
 from ppl_control.inference.reinforcement.soft_actor_critic.losses import actor_loss, critic_loss, soft_target
+from ppl_control.inference.reinforcement.soft_actor_critic.networks.critics import ActionCritics, StateCritics
 
 __all__ = ["Actions", "Objectives"]
 
@@ -21,7 +22,7 @@ class Actions(Protocol):
 
     def soft_value(
         self,
-        actor: dict[str, Tensor],
+        actor: Sequence[Tensor],
         critic: Callable[..., Tensor],
         state: Tensor,
         noise: Tensor,
@@ -42,16 +43,12 @@ class Objectives:
     Attributes:
         actions: the kind of action.
         critic: module of the twin critics.
-        actor_names: names of the policy's parameters, in the order in which they are handed in.
-        critic_names: names of the critics' parameters.
         widths: of the columns of a row of experience.
         indexed: observations are integers.
     """
 
     actions: Actions
-    critic: nn.Module
-    actor_names: Sequence[str]
-    critic_names: Sequence[str]
+    critic: ActionCritics | StateCritics
     widths: Sequence[int]
     indexed: bool
 
@@ -73,9 +70,7 @@ class Objectives:
         discount: float,
     ) -> Float[Tensor, " B"]:
         """Y = r + γ (1 − done) V(s'), by the target critics; reward units."""
-        value, _ = self.actions.soft_value(
-            self._actor(actor), self._critics(target), batch.next_observation, noise, temperature
-        )
+        value, _ = self.actions.soft_value(actor, self._critics(target), batch.next_observation, noise, temperature)
         return soft_target(batch.reward, batch.terminated, value, discount)
 
     def critic_loss(self, critic: Sequence[Tensor], batch: Batch, target: Float[Tensor, " B"]) -> Float[Tensor, ""]:
@@ -86,14 +81,8 @@ class Objectives:
         self, actor: Sequence[Tensor], critic: Sequence[Tensor], batch: Batch, noise: Tensor, temperature: Tensor
     ) -> tuple[Float[Tensor, ""], Float[Tensor, " B"]]:
         """J_π of the policy's parameters, with the critics held, and log π of what was drawn."""
-        value, log_prob = self.actions.soft_value(
-            self._actor(actor), self._critics(critic), batch.observation, noise, temperature
-        )
+        value, log_prob = self.actions.soft_value(actor, self._critics(critic), batch.observation, noise, temperature)
         return actor_loss(value), log_prob
 
-    def _actor(self, values: Sequence[Tensor]) -> dict[str, Tensor]:
-        return dict(zip(self.actor_names, values, strict=True))
-
-    def _critics(self, values: Sequence[Tensor]) -> Callable[..., Any]:
-        parameters = dict(zip(self.critic_names, values, strict=True))
-        return lambda *inputs: functional_call(self.critic, parameters, inputs)
+    def _critics(self, values: Sequence[Tensor]) -> Callable[..., Tensor]:
+        return partial(self.critic.q_of, values)

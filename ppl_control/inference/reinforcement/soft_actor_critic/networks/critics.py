@@ -34,17 +34,18 @@ class Twins(nn.Module):
             reach = 1 / math.sqrt(fan_in)
             return nn.Parameter(torch.empty(2, *shape).uniform_(-reach, reach, generator=generator))
 
-        self.weights = nn.ParameterList([uniform(fan_in, fan_in, fan_out) for fan_in, fan_out in pairwise(widths)])
-        self.biases = nn.ParameterList([uniform(fan_in, 1, fan_out) for fan_in, fan_out in pairwise(widths)])
+        self.values = nn.ParameterList()  # weight and bias of each layer in turn
+        for fan_in, fan_out in pairwise(widths):
+            self.values += [uniform(fan_in, fan_in, fan_out), uniform(fan_in, 1, fan_out)]
 
-    def forward(self, inputs: Float[Tensor, "B width"]) -> Float[Tensor, "2 B outputs"]:
-        """Both networks' outputs."""
+    @staticmethod
+    def outputs_of(values: Sequence[Tensor], inputs: Float[Tensor, "B width"]) -> Float[Tensor, "2 B outputs"]:
+        """Both networks' outputs with these parameters, as ``parameters()`` lists them."""
         x = inputs.expand(2, *inputs.shape)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = torch.bmm(x, weight) + bias  # the bias apart: faster than baddbmm, which copies it first
-            if i + 1 < len(self.weights):
-                x = torch.relu(x)
-        return x
+        *layers, (weight, bias) = zip(values[::2], values[1::2], strict=True)
+        for inner, offset in layers:
+            x = torch.relu(torch.bmm(x, inner) + offset)  # the bias apart: faster than baddbmm, which copies it first
+        return torch.bmm(x, weight) + bias
 
 
 class ActionCritics(nn.Module):
@@ -72,8 +73,12 @@ class ActionCritics(nn.Module):
 
     def forward(self, state: Tensor, action: Float[Tensor, "B m"]) -> Float[Tensor, "2 B"]:
         """Both critics' values, reward units."""
+        return self.q_of(list(self.twins.values), state, action)
+
+    def q_of(self, values: Sequence[Tensor], state: Tensor, action: Float[Tensor, "B m"]) -> Float[Tensor, "2 B"]:
+        """The same with other parameters, as ``parameters()`` lists them."""
         unit = (action - self.centre) / self.reach
-        return self.twins(torch.cat([self.inputs(state), unit], -1)).squeeze(-1)
+        return self.twins.outputs_of(values, torch.cat([self.inputs(state), unit], -1)).squeeze(-1)
 
 
 class StateCritics(nn.Module):
@@ -95,7 +100,11 @@ class StateCritics(nn.Module):
 
     def forward(self, state: Tensor) -> Float[Tensor, "2 B A"]:
         """Both critics' values, reward units."""
-        return self.twins(self.inputs(state))
+        return self.q_of(list(self.twins.values), state)
+
+    def q_of(self, values: Sequence[Tensor], state: Tensor) -> Float[Tensor, "2 B A"]:
+        """The same with other parameters, as ``parameters()`` lists them."""
+        return self.twins.outputs_of(values, self.inputs(state))
 
 
 def _generator(seed: int | torch.Generator) -> torch.Generator:
