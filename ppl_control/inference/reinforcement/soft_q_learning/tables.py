@@ -49,7 +49,7 @@ def check_tables(model: TrajectoryModel, steps: int | None, samples: int | None)
 def start_on_tables(model: TrajectoryModel, steps: int | None, samples: int | None, seed: int) -> TableState:
     """The state before the first sweep."""
     life, pairs = _lifetime(model), _pairs(model)
-    sweeps = math.ceil(SWEEPS * life)
+    sweeps = round(SWEEPS * life)
     if samples is None:
         samples = SAMPLES if steps is None else max(1, steps // (pairs * sweeps))
     total = sweeps * pairs * samples if steps is None else steps // (pairs * samples) * pairs * samples
@@ -93,6 +93,12 @@ class TableState:
     number: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        outcomes, nothing = self.model.mdp.outcomes, self.model.mdp.terminal[:, None, None]
+        self._reward = outcomes.reward.masked_fill(nothing, 0.0)
+        self._done = (outcomes.done | nothing).to(self._reward.dtype)
+        self._next_state = outcomes.next_state.clamp(max=self.model.mdp.num_states - 1)  # S is named by ends only
+
     @property
     def finished(self) -> bool:
         """Whether all transitions are drawn."""
@@ -134,12 +140,9 @@ class TableState:
         size = self.q.shape[:-2] + self.probability.shape[:-1]
         counts = self.generator.multinomial(self.samples, self.probability, size=size)
         share = torch.as_tensor(counts / self.samples, dtype=self.q.dtype, device=self.q.device)
-        outcomes, ahead = self.model.mdp.outcomes, self.values()
-        if self.model.horizon is not None:
-            ahead = ahead[1:]
-        landed = ahead[..., outcomes.next_state.clamp(max=ahead.shape[-1] - 1)]
-        target = soft_target(outcomes.reward, outcomes.done.to(landed.dtype), landed, self.model.discount)
-        return (share * target).sum(-1).masked_fill(self.model.mdp.terminal[:, None], 0.0)
+        ahead = self.values() if self.model.horizon is None else self.values()[1:]
+        target = soft_target(self._reward, self._done, ahead[..., self._next_state], self.model.discount)
+        return (share * target).sum(-1)
 
     def values(self) -> Float[Tensor, "*T1 S"]:
         """V [t, s] up to the horizon, where it is 0, or [s]; reward units."""
