@@ -13,7 +13,8 @@ from gymnasium import spaces
 
 from ppl_control.inference.base import Solution
 from ppl_control.inference.reinforcement.checks import check_discount, require_simulator
-from ppl_control.inference.reinforcement.soft_q_learning.deep import LOSSES, DeepState, start_deep
+from ppl_control.inference.reinforcement.soft_q_learning.critic import LOSSES
+from ppl_control.inference.reinforcement.soft_q_learning.deep import DeepState, start_deep
 from ppl_control.inference.reinforcement.soft_q_learning.played import PlayedState, start_playing
 from ppl_control.inference.reinforcement.soft_q_learning.tables import TableState, check_tables, start_on_tables
 from ppl_control.threads import threads

@@ -13,15 +13,9 @@ from torch import Tensor
 from ppl_control.inference.base import Solution
 from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.inference.reinforcement.checks import require_finite
-from ppl_control.inference.reinforcement.episodes import EpisodeSums
-from ppl_control.inference.reinforcement.soft_q_learning.behaviour import (
-    answer_seed,
-    draw,
-    explored,
-    lifetime_of,
-    log_prior_of,
-)
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import answer_seed, lifetime_of, log_prior_of
 from ppl_control.inference.reinforcement.soft_q_learning.history import record
+from ppl_control.inference.reinforcement.soft_q_learning.player import Player, make_player
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
     soft_maximum,
@@ -30,7 +24,6 @@ from ppl_control.inference.reinforcement.soft_q_learning.targets import (
 )
 from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.model import TrajectoryModel
-from ppl_control.trajectory.worlds import Worlds
 
 __all__ = ["PlayedState", "start_playing"]
 
@@ -52,10 +45,7 @@ def start_playing(settings: Any, model: TrajectoryModel, seed: int) -> PlayedSta
         log_prior=log_prior.expand_as(q),
         q=q,
         updates=torch.zeros_like(q),
-        worlds=Worlds(mdp, settings.environments, seed, model.horizon),
-        time=np.zeros(settings.environments, dtype=np.int64),
-        sums=EpisodeSums(settings.environments, model.temperature, model.discount),
-        generator=torch.Generator().manual_seed(seed % 2**63),
+        player=make_player(model, settings.environments, seed),
         seed=seed,
     )
 
@@ -71,10 +61,7 @@ class PlayedState:
         log_prior: log π0, nats, in Q's order.
         q: reward units; pairs that were never tried stay at 0.
         updates: how often each pair was moved.
-        worlds: the environments.
-        time: decisions made in the running episodes, [n].
-        sums: what the episodes were worth.
-        generator: what actions are drawn with.
+        player: the environments.
         seed: the run's seed.
         number: environment steps made.
         history: quantity → one number a report.
@@ -86,10 +73,7 @@ class PlayedState:
     log_prior: Tensor
     q: Tensor
     updates: Tensor
-    worlds: Worlds
-    time: np.ndarray
-    sums: EpisodeSums
-    generator: torch.Generator
+    player: Player
     seed: int
     number: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -97,7 +81,7 @@ class PlayedState:
     @property
     def finished(self) -> bool:
         """Whether too few steps are left for one more of every environment."""
-        return self.total - self.number < self.worlds.n
+        return self.total - self.number < self.player.worlds.n
 
     @property
     def policy(self) -> TabularPolicy:
@@ -114,14 +98,14 @@ class PlayedState:
         """
         losses, entropies = [], []
         for _ in range(ROUNDS):
-            length = min(LENGTH, (self.total - self.number) // self.worlds.n)
+            length = min(LENGTH, (self.total - self.number) // self.player.worlds.n)
             if length == 0:
                 break
             loss, entropy = self._round(length)
             losses.append(loss)
             entropies.append(entropy)
         require_finite(self.number, q=self.q)
-        metrics = self.sums.metrics() | {
+        metrics = self.player.sums.metrics() | {
             "temperature": self.model.temperature,
             "entropy": float(np.mean(entropies)),
             "critic_loss": float(np.mean(losses)),
@@ -132,21 +116,15 @@ class PlayedState:
     def _round(self, length: int) -> tuple[float, float]:
         """Play by one table, then move every pair that was tried to its mean target."""
         log_policy = self._log_policy()
-        behaviour = explored(log_policy, self.log_prior, self.exploration)
         moves, rows = [], []
         for _ in range(length):
-            row = torch.as_tensor(self._row(self.worlds.observation, self.time))
-            action = draw(behaviour[row], self.generator)
-            moved = self.worlds.step(action.numpy())
-            choice = self.log_prior[row, action] - behaviour[row, action].log()
-            self.sums.add(moved.reward, choice.numpy(), moved.ended)
-            over, following = moved.terminated, self._row(moved.next_observation, self.time + 1)
-            if self.model.horizon is not None:
-                over = over | (self.time + 1 >= self.model.horizon)
+            time = self.player.time
+            row = torch.as_tensor(self._row(self.player.worlds.observation, time))
+            moved, over = self.player.act(log_policy[row], self.log_prior[row], self.exploration)
+            following = np.where(over, 0, self._row(moved.next_observation, time + 1))
             rows.append(row)
-            moves.append((row * self.q.shape[1] + action, moved.reward, over, np.where(over, 0, following)))
-            self.time = np.where(moved.ended, 0, self.time + 1)
-        self.number += length * self.worlds.n
+            moves.append((row.numpy() * self.q.shape[1] + moved.action, moved.reward, over, following))
+        self.number += length * self.player.worlds.n
         pair, reward, over, following = (torch.as_tensor(np.concatenate(column)) for column in zip(*moves, strict=True))
         met = log_policy[torch.cat(rows)]
         entropy = -(met.exp() * met.nan_to_num(neginf=0.0)).sum(-1).mean()
@@ -209,10 +187,7 @@ class PlayedState:
         return {
             "q": self.q,
             "updates": self.updates,
-            "worlds": self.worlds.state_dict(),
-            "time": torch.as_tensor(self.time),
-            "sums": self.sums.state_dict(),
-            "generator": self.generator.get_state(),
+            "player": self.player.state_dict(),
             "number": self.number,
             "history": self.history,
         }
@@ -220,12 +195,9 @@ class PlayedState:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take over a stored state."""
         self.q, self.updates = saved["q"].clone(), saved["updates"].clone()
-        self.worlds.load_state_dict(saved["worlds"])
-        self.time = saved["time"].numpy().copy()
-        self.sums.load_state_dict(saved["sums"])
-        self.generator.set_state(saved["generator"])
+        self.player.load_state_dict(saved["player"])
         self.number, self.history = saved["number"], saved["history"]
 
     def close(self) -> None:
         """Give the environments back."""
-        self.worlds.close()
+        self.player.worlds.close()

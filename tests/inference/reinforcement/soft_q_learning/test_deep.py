@@ -24,9 +24,9 @@ def batch(state) -> Batch:
 
 def after_playing(model, steps: int = 40, **settings):
     state = SoftQLearning(**(SMALL | {"environments": 2} | settings)).init(model, seed=1)
-    torch.nn.init.normal_(state.target.head.weight, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(state.critic.target.head.weight, generator=torch.Generator().manual_seed(0))
     for _ in range(steps):
-        state._play()
+        state.play()
     state.close()
     return state
 
@@ -37,8 +37,8 @@ def test_targets_by_hand(prior):
     state = after_playing(model)
     rows, log_prior = batch(state), 0.0 if prior is None else -math.log(2.0)
     assert float(rows.terminated.sum()) >= 1
-    for i, target in enumerate(state.targets(rows).tolist()):
-        q = state.target(rows.next_observation[i]).double().tolist()
+    for i, target in enumerate(state.critic.targets(rows).tolist()):
+        q = state.critic.target(rows.next_observation[i]).double().tolist()
         value = 0.3 * math.log(sum(math.exp(log_prior + x / 0.3) for x in q))
         assert target == pytest.approx(1.0 + (0.0 if rows.terminated[i] else 0.9 * value), rel=1e-5)
 
@@ -48,8 +48,8 @@ def test_the_hard_maximum_comes_back():
     state = after_playing(model)
     rows = batch(state)
     with torch.no_grad():
-        hard = rows.reward + 0.9 * (1 - rows.terminated) * state.target(rows.next_observation).max(-1).values
-    torch.testing.assert_close(state.targets(rows), hard, atol=2e-6, rtol=1e-6)
+        hard = rows.reward + 0.9 * (1 - rows.terminated) * state.critic.target(rows.next_observation).max(-1).values
+    torch.testing.assert_close(state.critic.targets(rows), hard, atol=2e-6, rtol=1e-6)
 
 
 def test_a_time_limit_is_no_end():
@@ -57,7 +57,7 @@ def test_a_time_limit_is_no_end():
     state = after_playing(model)
     rows = batch(state)
     assert not bool(rows.terminated.any())  # nothing falls within three steps
-    assert bool((state.targets(rows) != rows.reward).all())
+    assert bool((state.critic.targets(rows) != rows.reward).all())
     # What follows an episode's last step is its own last observation, not the first of the next episode.
     led, met = rows.next_observation.view(40, 2, 4)[:-1], rows.observation.view(40, 2, 4)[1:]
     jumps = (led != met).any(-1).all(-1)
@@ -72,7 +72,7 @@ def test_a_horizon_is_an_end_and_is_seen():
     assert times[:, 0].tolist() == [i % 4 for i in range(40)]
     assert torch.equal(rows.next_observation[:, 1], rows.observation[:, 1] + 1)
     assert torch.equal(rows.terminated, (rows.observation[:, 1] == 3).float())
-    assert torch.equal(state.targets(rows)[rows.terminated == 1], rows.reward[rows.terminated == 1])
+    assert torch.equal(state.critic.targets(rows)[rows.terminated == 1], rows.reward[rows.terminated == 1])
     with pytest.raises(ValueError, match="t: "):
         state.policy(torch.tensor([0]))
 
@@ -98,7 +98,7 @@ def test_exploring_falls_to_its_share():
     )
     shares = []
     for state.number in (0, 128, 628, 1128, 9000):
-        shares.append(state._exploration())
+        shares.append(state.exploration)
     np.testing.assert_allclose(shares, [1.0, 1.0, 0.55, 0.1, 0.1])
     state.close()
 
@@ -108,13 +108,15 @@ def test_the_target_follows_and_rates_fall():
     method = SoftQLearning(**SMALL, target_rate=0.25)
     state = method.init(model)
     while state.number < 256:
-        state._play()
-    before = [p.clone() for p in state.target.parameters()]
-    state._learn(1)
-    for old, new, followed in zip(before, state.policy.network.parameters(), state.target.parameters(), strict=True):
+        state.play()
+    before = [p.clone() for p in state.critic.target.parameters()]
+    state.learn(1)
+    for old, new, followed in zip(
+        before, state.policy.network.parameters(), state.critic.target.parameters(), strict=True
+    ):
         torch.testing.assert_close(followed, old + 0.25 * (new - old))
     method.step(model, state)
-    assert state.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * (1 - 256 / 1024))
+    assert state.critic.optimizer.param_groups[0]["lr"] == pytest.approx(1e-3 * (1 - 256 / 1024))
     state.close()
 
 
@@ -138,7 +140,7 @@ def test_divergence_is_named_before_anything_is_kept(tmp_path):
     ):
         infer(model, method, progress=False, checkpoint=tmp_path / "kept.pt")
     kept = torch.load(tmp_path / "kept.pt", weights_only=True)["state"]
-    assert all(bool(value.isfinite().all()) for value in kept["policy"].values())
+    assert all(bool(value.isfinite().all()) for value in kept["critic"]["policy"].values())
 
 
 def test_boltzmann_policy_by_hand():
