@@ -164,8 +164,7 @@ def test_steps_against_other_libraries(benchmark, threads: int, tmp_path: Path):
         for worker in workers.values():
             worker.close()
     wall, busy = (
-        {name: statistics.median(times[name][which] for times in rounds) / STEPS for name in workers}
-        for which in (0, 1)
+        {name: statistics.median(times[name][k] for times in rounds) / STEPS for name in workers} for k in (0, 1)
     )
     slower = {name: wall[name] / wall["ours"] for name in ("sb3", "sbx")}
     for what, measured in {"ms a step, environment included": wall, "ms of processors": busy}.items():
