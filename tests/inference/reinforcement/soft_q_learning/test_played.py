@@ -63,19 +63,22 @@ def test_repeated_pairs_of_a_batch_are_averaged():
     state.close()
 
 
-def on(name: str, **settings) -> tuple[TrajectoryModel, TrajectoryModel]:
+def on(name: str, limit: int, **settings) -> tuple[TrajectoryModel, TrajectoryModel]:
     return (
-        TrajectoryModel(SimulatorMDP(name), **settings),
+        TrajectoryModel(SimulatorMDP(name, max_episode_steps=limit), **settings),
         TrajectoryModel(TabularMDP.from_gymnasium(name), **settings),
     )
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("discount", "temperature"), [(0.95, 1.0), (0.95, 0.1), (0.99, 1.0)])
+@pytest.mark.parametrize(
+    ("discount", "temperature", "steps"), [(0.95, 1.0, 500_000), (0.95, 0.1, 500_000), (0.99, 1.0, 1_000_000)]
+)
 @pytest.mark.parametrize("prior", [None, "uniform"])
-def test_cliff_walking(discount, temperature, prior):
-    played, table = on("CliffWalking-v1", discount=discount, temperature=temperature, action_prior=prior)
-    found = infer(played, SoftQLearning(), progress=False)
+def test_cliff_walking(discount, temperature, steps, prior):
+    """The walk has no time limit of its own, and at α = 1 a policy may prefer never to arrive."""
+    played, table = on("CliffWalking-v1", 1000, discount=discount, temperature=temperature, action_prior=prior)
+    found = infer(played, SoftQLearning(steps=steps), progress=False)
     best = infer(table, SoftValueIteration())
     assert abs(float(found.soft_value[36] - best.soft_value[36])) < 1e-2
     assert evaluate(found, played, episodes=20).executed_return == pytest.approx(
@@ -86,8 +89,8 @@ def test_cliff_walking(discount, temperature, prior):
 @pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.1, 0.01])
 def test_frozen_lake(temperature):
-    played, table = on("FrozenLake-v1", discount=0.95, temperature=temperature, action_prior="uniform")
-    found = infer(played, SoftQLearning(steps=1_000_000, episodes=1000), progress=False)
+    played, table = on("FrozenLake-v1", 100, discount=0.95, temperature=temperature, action_prior="uniform")
+    found = infer(played, SoftQLearning(episodes=1000), progress=False)
     best = infer(table, SoftValueIteration())
     assert abs(float(found.soft_value[0] - best.soft_value[0])) < 1e-2
     spread = 4 * found.log_evidence_bound_stderr
