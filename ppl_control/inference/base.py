@@ -50,9 +50,9 @@ class Solution:
         log_evidence_bound_stderr: its standard error; 0 where it was computed without sampling.
         exact: the guide is the optimum of its family up to rounding, not a fit.
         temperature: the α that the bound refers to, reward units per nat.
-        soft_value: value to go, reward units; [T+1, S], or [S] without a horizon, for tabular models; a
-            ``QuadraticValue`` for exact linear-Gaussian ones.
-        soft_q: [T, S, A], or [S, A] without a horizon; reward units. Tabular models only.
+        soft_value: value to go, reward units; [T+1, S], or [S] without a horizon, for tabular models and tables
+            learned by playing; a ``QuadraticValue`` for exact linear-Gaussian models.
+        soft_q: [T, S, A], or [S, A] without a horizon; reward units. Tables only.
         history: quantity → one number a step, for iterative methods.
         error_bound: largest error of ``soft_value``, reward units, for fixed points; 0 otherwise.
     """
@@ -116,7 +116,10 @@ class ExactMethod(Protocol):
 class IterativeMethod(Protocol):
     """A method in steps; the state may be kept, stored and taken up again between any two of them."""
 
-    steps: int
+    @property
+    def steps(self) -> int | None:
+        """How many steps at most; None: see ``number_of_steps``."""
+        ...
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where the method cannot serve the model."""
@@ -208,7 +211,7 @@ def _driven(
     title: str | None,
 ) -> Solution:
     keeper = None if checkpoint is None else Keeper(state, run, checkpoint)
-    total = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
+    total: Any = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
     with progress_bar(title or type(method).__name__, total, shown=progress) as advance:
         advance(state.number, {})
         while not method.finished(state):

@@ -20,6 +20,7 @@ from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.models import pendulum
 from ppl_control.policies import CategoricalMLP, Deterministic, SquashedGaussianMLP, TabularPolicy
 from ppl_control.randomness import RandomStream
+from ppl_control.trajectory import simulation
 from ppl_control.trajectory.simulation import simulate
 from tests.environments import Corridor, Drift
 
@@ -118,6 +119,18 @@ def test_policies_that_do_not_fit():
         SimulatorGuide(model, CategoricalMLP(num_features=3, num_actions=2))
     with pytest.raises(ValueError, match="sampled only"):
         SimulatorGuide(model, SquashedGaussianMLP(num_features=3, action_dim=1, low=-2, high=2))()
+
+
+def test_episodes_that_may_never_end(monkeypatch):
+    stays = TabularPolicy(torch.tensor([[0.0, -1e9]]).expand(4, 2))
+    discounted = TrajectoryModel(SimulatorMDP(Corridor, length=3), discount=0.5)
+    report = evaluate(solved(discounted, stays, 2), discounted, episodes=2)
+    assert report.executed_return == pytest.approx(-2.0, rel=1e-9)
+    assert math.isnan(report.episode_return)
+    assert evaluate(solved(discounted, TURNS), discounted, episodes=20).episode_return <= -3.0
+    monkeypatch.setattr(simulation, "PATIENCE", 50)
+    with pytest.raises(ValueError, match="has not ended after 50 steps; give the model a horizon"):
+        simulate(TrajectoryModel(SimulatorMDP(Corridor, length=3)), stays, 1)
 
 
 def test_a_deterministic_policy_plays():

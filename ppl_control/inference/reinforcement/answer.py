@@ -36,7 +36,9 @@ def answer(
         seed: of the episodes.
         episodes: how many to estimate the bound from, at least 2.
     """
-    guide = SimulatorGuide(model if temperature == model.temperature else model.replaced(temperature=temperature), policy)
+    guide = SimulatorGuide(
+        model if temperature == model.temperature else model.replaced(temperature=temperature), policy
+    )
     with RandomStream(seed):
         bounds = guide.episodes(episodes).bounds
     return Solution(
