@@ -22,6 +22,7 @@ from ppl_control.inference.reinforcement.checks import (
     require_simulator,
 )
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
+from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.policy_gradient.exact import ascent
 from ppl_control.inference.reinforcement.policy_gradient.networks import make_policy, make_value
 from ppl_control.inference.reinforcement.policy_gradient.rollout import Rollout, play
@@ -187,7 +188,7 @@ class SoftPolicyGradient:
             "entropy": -float(rollout.log_policy.mean()),
             **{name: float(figure) for name, figure in learned.items()},
         }
-        state.record(metrics)
+        record(state.history, state.number, metrics)
         return metrics
 
     def finished(self, state: Any) -> bool:

@@ -45,13 +45,6 @@ class PolicyGradientState:
     number: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
 
-    def record(self, metrics: dict[str, float]) -> None:
-        """Append to every column of the history."""
-        length = len(self.history.get("step", ()))
-        for name in {"step": None} | dict.fromkeys(self.history) | dict.fromkeys(metrics):
-            found = self.number if name == "step" else metrics.get(name, float("nan"))
-            self.history.setdefault(name, [float("nan")] * length).append(found)
-
     def state_dict(self) -> dict[str, Any]:
         """The state as plain tensors, numbers, lists and dicts."""
         return {

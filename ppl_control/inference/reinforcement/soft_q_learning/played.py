@@ -13,8 +13,8 @@ from torch import Tensor
 from ppl_control.inference.base import Solution
 from ppl_control.inference.reinforcement.answer import answer
 from ppl_control.inference.reinforcement.checks import require_finite
+from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.behaviour import answer_seed, lifetime_of, log_prior_of
-from ppl_control.inference.reinforcement.soft_q_learning.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.player import Player, make_player
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
