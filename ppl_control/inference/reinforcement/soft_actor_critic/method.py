@@ -73,7 +73,7 @@ class SoftActorCritic:
     batch_size: int = 256
     buffer_size: int = 1_000_000
     learning_starts: int = 100
-    learning_rate: float = 6e-4
+    learning_rate: float = 1e-3
     temperature: Literal["learned", "model"] = "learned"
     target_entropy: float | None = None
     target_rate: float = 0.01
