@@ -212,7 +212,8 @@ def _driven(
 ) -> Solution:
     keeper = None if checkpoint is None else Keeper(state, run, checkpoint)
     total: Any = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
-    with progress_bar(title or type(method).__name__, total, shown=progress) as advance:
+    name, note = title or type(method).__name__, getattr(state, "note", "")
+    with progress_bar(name, total, shown=progress, note=note) as advance:
         advance(state.number, {})
         while not method.finished(state):
             metrics = _guarded_step(method, model, state, checkpoint)

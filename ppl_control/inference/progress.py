@@ -15,8 +15,11 @@ Advance = Callable[[int, Mapping[str, float]], None]
 
 
 @contextmanager
-def progress_bar(title: str, steps: int, *, shown: bool) -> Iterator[Advance]:
-    """Yield ``advance(step, metrics)``; the bar shows steps, time, the latest metrics and steps a second."""
+def progress_bar(title: str, steps: int, *, shown: bool, note: str = "") -> Iterator[Advance]:
+    """Yield ``advance(step, metrics)``; the bar shows steps, time, the latest metrics and steps a second.
+
+    ``note`` is shown until the first step is made.
+    """
     if not shown:
         yield lambda step, metrics: None
         return
@@ -29,16 +32,18 @@ def progress_bar(title: str, steps: int, *, shown: bool) -> Iterator[Advance]:
     )
     with Progress(*columns, console=Console(stderr=True), refresh_per_second=8) as bar:
         task = bar.add_task(title, total=steps, metrics="")
-        last, first, since = 0, None, 0.0
+        last, begun, since, calls = 0, 0, 0.0, 0
 
         def advance(step: int, metrics: Mapping[str, float]) -> None:
-            nonlocal last, first, since
-            last = step
+            nonlocal last, begun, since, calls
+            last, calls = step, calls + 1
             text = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-            if first is None:  # a resumed run does not begin at 0
-                first, since = step, time.monotonic()
+            if calls == 1:
+                text = note
+            elif calls == 2:  # the first step may have waited for a compiler
+                begun, since = step, time.monotonic()
             elif time.monotonic() > since:
-                text += f"  {(step - first) / (time.monotonic() - since):.0f}/s"
+                text += f"  {(step - begun) / (time.monotonic() - since):.0f}/s"
             bar.update(task, completed=step, metrics=text)
 
         yield advance

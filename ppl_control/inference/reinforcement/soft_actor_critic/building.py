@@ -113,6 +113,7 @@ def build_state(method: SoftActorCritic, model: TrajectoryModel, seed: int) -> S
         stream=RandomStream(seeds["stream"]),
         noise_width=mdp.action_dim if in_graph and mdp.action_dim is not None else 0,
         answer_seed=seeds["answer"],
+        note="compiling the update, up to a minute" if in_graph and method.compile is not False else "",
     )
 
 

@@ -36,6 +36,7 @@ class SoftActorCriticState:
         stream: for policies that draw from torch's own stream.
         noise_width: how many normals an update wants for each of its states.
         answer_seed: of the episodes that the bound is estimated from.
+        note: what the first step waits for.
         number: environment steps made.
         history: quantity → one number a call of ``step``, once all are known; ``step`` among them.
     """
@@ -52,6 +53,7 @@ class SoftActorCriticState:
     stream: RandomStream
     noise_width: int
     answer_seed: int
+    note: str = ""
     number: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
 

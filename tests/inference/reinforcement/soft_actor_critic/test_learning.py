@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ppl_control.callbacks import Evaluations
 from ppl_control.inference.base import Step, infer
 from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCritic
 from ppl_control.mdp.simulator import SimulatorMDP
@@ -42,6 +43,12 @@ def test_pendulum(seed: int):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_cart_pole(seed: int):
-    method = SoftActorCritic(steps=20_000, hidden=(64, 64), batch_size=128)
-    returns = evaluated("CartPole-v1", method, seed, every=2500)
-    assert max(returns.values()) >= 475  # the best evaluated policy, as for the other methods
+    model = TrajectoryModel(SimulatorMDP("CartPole-v1"), discount=0.99)
+    seen = Evaluations(model, every=2500, episodes=20, seed=1, stop_at=475.0)
+    method = SoftActorCritic(steps=60_000, hidden=(64, 64), batch_size=128, environments=8)
+    infer(model, method, seed=seed, progress=False, callbacks=[seen])
+    print(f"\nCartPole-v1, seed {seed}: {seen.history}")
+    assert seen.best_policy is not None
+    with RandomStream(EVALUATION_SEED):  # episodes that did not choose it
+        fresh = simulate(model, Deterministic(seen.best_policy), 20).whole_returns
+    assert float(fresh.mean()) >= 475
