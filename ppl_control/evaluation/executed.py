@@ -46,7 +46,8 @@ def policy_walk(policy: nn.Module, model: TrajectoryModel, episodes: int, determ
     few: int = min(episodes, getattr(policy, "episodes", episodes))  # type: ignore[assignment] # of one that plans anew
     policy = Deterministic(policy) if deterministic else policy
     if model.is_simulator:
-        return from_episodes(SimulatorGuide(model, policy).episodes(few))
+        here = policy if getattr(policy, "replans", False) else deepcopy(policy).to(model.mdp.device)
+        return from_episodes(SimulatorGuide(model, here).episodes(few))
     if getattr(policy, "replans", False):
         if model.is_tabular:  # where plans are kept for every state
             return from_runs(policy_returns(model, policy, episodes))

@@ -186,14 +186,16 @@ def infer(
         raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
     if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
         raise ValueError(f"method: expected an inference method, got {method!r}")
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise ValueError(f"seed: expected an integer, got {seed!r}")
     callbacks = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
     if device is not None:
         model = model.to(device)
     method.check(model)
     if isinstance(method, ExactMethod):
         return method.solve(model)
-    state = method.init(model, seed)
     run = identity(model, method, seed)
+    state = method.init(model, seed)
     try:
         return _driven(model, method, state, run, progress, callbacks, checkpoint, title)
     finally:

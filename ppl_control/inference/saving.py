@@ -59,7 +59,9 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
         raise ValueError(f"path: {path} is no saved solution of ppl_control") from error
     if kept["fingerprint"] != model.fingerprint:
         raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
-    guide, value = rebuild_guide(model, kept["guide"]), kept["soft_value"]
+    reached = kept["numbers"]["temperature"]  # a simulator's guide refers to it, where it was learned
+    fitted = model.replaced(temperature=reached) if model.is_simulator and reached != model.temperature else model
+    guide, value = rebuild_guide(fitted, kept["guide"]), kept["soft_value"]
     return Solution(
         model=model,
         method=kept["method"],

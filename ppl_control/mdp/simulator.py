@@ -31,7 +31,8 @@ class SimulatorMDP:
         state_dim: n; None where observations are discrete.
         num_states: how many discrete observations; None for vectors.
         state_ndim: dimensions of one state: 1 for a vector, 0 for an index.
-        num_actions: how many discrete actions; None for vectors.
+        num_actions: how many discrete actions; None for vectors. Here and in policies discrete observations and
+            actions are counted from 0, whatever the ``start`` of their space.
         action_dim: m; None where actions are discrete.
         dtype: of observations and actions as tensors, float32.
         device: where methods compute.
@@ -55,7 +56,7 @@ class SimulatorMDP:
         if not (isinstance(env, str | gymnasium.Env) or callable(env)):
             raise ValueError(f"env: expected a gymnasium id, a function that makes one, or an instance, got {env!r}")
         self._env, self._kwargs = env, make_kwargs
-        self._borrower: weakref.ref[Any] | None = None
+        self._borrowers: list[weakref.ref[Any]] = []  # of an instance, at most one; shared with copies by ``to``
         self.device = torch.device("cpu")
         first = self._made()
         self.name = _name(env, first)
@@ -83,18 +84,18 @@ class SimulatorMDP:
             ValueError: the only instance is in use.
         """
         if self.is_instance:
-            if self._borrower is not None and self._borrower() is not None:
+            if any(other() is not None for other in self._borrowers):
                 raise ValueError(
                     f"env: the one instance of {self.name} is in use; give SimulatorMDP its id or a function that "
                     "makes it, so that several runs (or training and evaluation) have environments of their own"
                 )
-            self._borrower = weakref.ref(borrower)
+            self._borrowers[:] = [weakref.ref(borrower)]
         return self._made()
 
     def give_back(self, env: gymnasium.Env) -> None:
         """Close an environment, or free the instance."""
         if self.is_instance:
-            self._borrower = None
+            self._borrowers.clear()
         else:
             env.close()
 
@@ -110,6 +111,7 @@ class SimulatorMDP:
     def to(self, device: torch.device | str) -> SimulatorMDP:
         """The same environments, with methods computing on another device."""
         moved = copy.copy(self)
+        moved._borrowers = self._borrowers
         moved.device = torch.zeros(0, device=device).device  # fails here, where the device is not to be had
         return moved
 
@@ -124,14 +126,14 @@ class SimulatorMDP:
             if isinstance(self._env, str):
                 return gymnasium.make(self._env, **self._kwargs)
             env = self._env(**self._kwargs)
-        except (gymnasium.error.Error, ImportError, TypeError) as error:
+        except (gymnasium.error.Error, ImportError, TypeError, KeyError, AssertionError) as error:
             raise ValueError(f"env: cannot make {self._env!r}: {error}") from error
         if not isinstance(env, gymnasium.Env):
             raise ValueError(f"env: the function made {env!r}, no gymnasium environment")
         return env
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_borrower": None}
+        return self.__dict__ | {"_borrowers": []}
 
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={value!r}" for name, value in self._kwargs.items())

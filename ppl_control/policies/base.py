@@ -59,13 +59,14 @@ class Policy(nn.Module, ABC):
         Raises:
             ValueError: ``deterministic`` and the distribution has no mode.
         """
-        states = torch.as_tensor(np.asarray(observation))
+        device = next((part.device for part in (*self.parameters(), *self.buffers())), None)
+        states = torch.as_tensor(np.asarray(observation), device=device)
         batch = states.shape[: states.ndim - self.state_ndim]
         t = np.zeros(batch, dtype=np.int64) if state is None else state[0]
         if episode_start is not None:
             t = np.where(np.asarray(episode_start).reshape(t.shape), 0, t)
         with self._stream:
-            distribution = self(states, torch.as_tensor(t))
+            distribution = self(states, torch.as_tensor(t, device=device))
             action = mode_of(distribution) if deterministic else distribution.sample()
         return action.cpu().numpy(), (np.asarray(t + 1),)
 

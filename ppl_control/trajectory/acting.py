@@ -82,15 +82,16 @@ def check_support(model: TrajectoryModel, distribution: Any, what: str) -> None:
         if not sequence and distribution.logits.shape[-1] != int(space.n):
             raise ValueError(f"{what}: expected {space.n} actions for {space}, got {distribution.logits.shape[-1]}")
         return
-    if is_bounded(space) and _reaches_beyond(distribution, space, model.mdp.dtype):
+    if is_bounded(space) and _reaches_beyond(distribution, space, model):
         raise ValueError(
             f"{what}: it reaches beyond the bounds of {space}, where the model has no mass; "
             "use a bounded family such as SquashedGaussianMLP, or a plan with low= and high="
         )
 
 
-def _reaches_beyond(distribution: Any, space: spaces.Box, dtype: torch.dtype) -> bool:
-    low, high = (torch.as_tensor(bound, dtype=dtype) for bound in (space.low, space.high))
+def _reaches_beyond(distribution: Any, space: spaces.Box, model: TrajectoryModel) -> bool:
+    dtype, device = model.mdp.dtype, getattr(model.mdp, "device", None)
+    low, high = (torch.as_tensor(bound, dtype=dtype, device=device) for bound in (space.low, space.high))
     if isinstance(distribution, Delta):  # Pyro says that a point may be anywhere
         return bool(((distribution.v < low) | (distribution.v > high)).any())
     outside = (high + (high - low)).expand(*distribution.batch_shape, *distribution.event_shape)

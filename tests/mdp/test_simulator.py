@@ -130,3 +130,18 @@ def test_priors():
         TrajectoryModel(boxed, action_prior=GaussianMLP(num_features=3, action_dim=1))
     with pytest.raises(ValueError, match="action_prior: does not take states"):
         TrajectoryModel(boxed, action_prior=CategoricalMLP(num_features=4, num_actions=2))
+
+
+def test_an_instance_is_lent_once_wherever_methods_compute():
+    mdp = SimulatorMDP(gymnasium.make("CartPole-v1"))
+    moved = mdp.to("cpu")
+    env = moved.make(mdp)
+    with pytest.raises(ValueError, match="the one instance of CartPole-v1 is in use"):
+        mdp.make(mdp)
+    moved.give_back(env)
+    mdp.make(mdp)
+
+
+def test_what_an_environment_says_of_its_arguments_is_passed_on():
+    with pytest.raises(ValueError, match="env: cannot make 'FrozenLake-v1': '9x9'"):
+        SimulatorMDP("FrozenLake-v1", map_name="9x9")

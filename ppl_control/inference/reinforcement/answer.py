@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from torch import nn
 
 from ppl_control.guides.simulator import SimulatorGuide
@@ -12,7 +13,7 @@ from ppl_control.inference.base import Solution
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["answer"]
+__all__ = ["answer", "answer_seed"]
 
 
 def answer(
@@ -52,3 +53,8 @@ def answer(
         log_evidence_bound_stderr=float(bounds.std() / len(bounds) ** 0.5),
         history={name: tuple(values) for name, values in history.items()},
     )
+
+
+def answer_seed(seed: int) -> int:
+    """The seed of the episodes that a run's answer is judged by, apart from those it learned from."""
+    return int(np.random.SeedSequence([seed % 2**63, 1]).generate_state(1)[0])

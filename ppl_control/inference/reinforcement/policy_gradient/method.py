@@ -14,7 +14,7 @@ from torch import nn
 
 from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.inference.base import Solution
-from ppl_control.inference.reinforcement.answer import answer
+from ppl_control.inference.reinforcement.answer import answer, answer_seed
 from ppl_control.inference.reinforcement.checks import (
     check_bounded_actions,
     check_discount,
@@ -207,7 +207,7 @@ class SoftPolicyGradient:
             state.policy,
             temperature=model.temperature,
             history=state.history,
-            seed=int(np.random.SeedSequence([state.seed, 1]).generate_state(1)[0]),
+            seed=answer_seed(state.seed),
             episodes=self.episodes,
         )
 

@@ -21,6 +21,7 @@ from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Batch", "batch_of", "learn", "policy_loss"]
 
+NEARLY_ALL = 1e-3  # of the largest advantage: a smaller deviation is rounding, and is not divided by
 FAR = 10.0  # nats between the policies before and after an update; a sound one makes 0.01
 
 
@@ -99,7 +100,8 @@ def learn(
             from the one that played.
     """
     value.rescale(batch.target)
-    scale = batch.advantage.std(correction=0).clamp(min=torch.finfo(batch.advantage.dtype).tiny)
+    least = (NEARLY_ALL * batch.advantage.abs().max()).clamp(min=torch.finfo(batch.advantage.dtype).tiny)
+    scale = batch.advantage.std(correction=0).clamp(min=least)
     n = len(batch.advantage)
     losses, moved = [], []
     for epoch in range(method.epochs):

@@ -65,7 +65,8 @@ def check_actor(method: SoftActorCritic, model: TrajectoryModel) -> None:
 def build_state(method: SoftActorCritic, model: TrajectoryModel, seed: int) -> SoftActorCriticState:
     """The state before the first step; every random stream of the run follows from the seed."""
     mdp, device, n = model.mdp, model.mdp.device, method.environments
-    seeds = dict(zip(_STREAMS, np.random.SeedSequence(seed).generate_state(len(_STREAMS)).tolist(), strict=True))
+    drawn = np.random.SeedSequence(seed % 2**63).generate_state(len(_STREAMS)).tolist()
+    seeds = dict(zip(_STREAMS, drawn, strict=True))
     policy = _policy(method, model, seeds["policy"]).requires_grad_(False)
     critic = _critic(method, model, seeds["critic"]).to(device).requires_grad_(False)
     widths = [mdp.state_dim or 1, mdp.action_dim or 1, 1, 1, mdp.state_dim or 1]

@@ -39,8 +39,11 @@ class SoftActorCritic:
     trajectory's ELBO, so that no trajectory has to be sampled to its end, and old experience can be used again: the
     dynamics, which are the model's own, cancel. The bound of the solution is measured in fresh episodes.
 
+    Policy and critics do not see the time: a horizon ends episodes, and is bootstrapped through like any truncation.
+
     Args:
-        steps: environment steps in all.
+        steps: environment steps in all, never exceeded (a last round that not every environment could play is left
+            out).
         policy: the actor, copied; any policy with ``rsample`` (a flow) or, for finitely many actions, any categorical
             one. None: a squashed Gaussian or a categorical, with ReLU layers of ``hidden``, float32.
         hidden: widths of the hidden layers of the critics and the default policy.
@@ -103,6 +106,10 @@ class SoftActorCritic:
             raise ValueError(
                 f"environments: expected at most buffer_size = {self.buffer_size}, got {self.environments}"
             )
+        if self.environments > self.steps:
+            raise ValueError(f"environments: expected at most steps = {self.steps}, got {self.environments}")
+        if self.learning_starts > self.steps:
+            raise ValueError(f"learning_starts: expected at most steps = {self.steps}, got {self.learning_starts}")
         if not (_is_number(self.learning_rate) and self.learning_rate > 0):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
         if self.temperature not in ("learned", "model"):
@@ -125,6 +132,11 @@ class SoftActorCritic:
         """Raise a ValueError where these settings cannot serve the model."""
         require_simulator(self, model)
         check_discount(self, model)
+        if model.discount == 1:
+            raise ValueError(
+                "discount: SoftActorCritic bootstraps through a horizon, since its policy and critics do not see the "
+                "time, and needs a discount < 1; SoftPolicyGradient and SoftQLearning see it"
+            )
         check_bounded_actions(self, model)
         check_actor(self, model)
         target, highest = self.target_entropy, highest_entropy(model.mdp.action_space)
@@ -146,7 +158,7 @@ class SoftActorCritic:
             DivergenceError: a loss or a weight is not finite.
         """
         n = self.environments
-        rounds = max(1, min(STEPS_A_CALL, self.steps - state.number) // n)
+        rounds = min(max(1, STEPS_A_CALL // n), (self.steps - state.number) // n)
         with threads(self.threads):
             metrics = play(self, state, rounds)
         metrics = state.sums.metrics() | metrics
@@ -156,8 +168,8 @@ class SoftActorCritic:
         return metrics
 
     def finished(self, state: SoftActorCriticState) -> bool:
-        """Whether all environment steps are made."""
-        return state.number >= self.steps
+        """Whether too few steps are left for one more of every environment."""
+        return self.steps - state.number < self.environments
 
     def solution(self, model: TrajectoryModel, state: SoftActorCriticState) -> Solution:
         """The policy, with its bound from fresh episodes at the temperature reached."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from ppl_control.policies.base import Time
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["answer_seed", "draw", "explored", "lifetime_of", "log_prior_of"]
+__all__ = ["draw", "explored", "lifetime_of", "log_prior_of"]
 
 
 def explored(log_policy: Float[Tensor, "n A"], log_prior: Tensor, share: float) -> Float[Tensor, "n A"]:
@@ -52,8 +51,3 @@ def log_prior_of(model: TrajectoryModel) -> Callable[[Tensor, Time], Tensor]:
 def lifetime_of(model: TrajectoryModel) -> float:
     """The most decisions that count: T, or 1/(1−γ)."""
     return float(model.horizon or 1 / (1 - model.discount))
-
-
-def answer_seed(seed: int) -> int:
-    """The seed of the episodes that a run's answer is judged by, apart from those it learned from."""
-    return int(np.random.SeedSequence([seed % 2**63, 1]).generate_state(1)[0])

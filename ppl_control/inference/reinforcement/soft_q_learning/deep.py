@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from ppl_control.inference.base import Solution
-from ppl_control.inference.reinforcement.answer import answer
+from ppl_control.inference.reinforcement.answer import answer, answer_seed
 from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.replay import Replay
-from ppl_control.inference.reinforcement.soft_q_learning.behaviour import answer_seed
 from ppl_control.inference.reinforcement.soft_q_learning.critic import Critic, make_critic
 from ppl_control.inference.reinforcement.soft_q_learning.player import Player, make_player
 from ppl_control.inference.reinforcement.soft_q_learning.targets import boltzmann

@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ppl_control.inference.base import Solution
-from ppl_control.inference.reinforcement.answer import answer
+from ppl_control.inference.reinforcement.answer import answer, answer_seed
 from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.history import record
-from ppl_control.inference.reinforcement.soft_q_learning.behaviour import answer_seed, lifetime_of, log_prior_of
+from ppl_control.inference.reinforcement.soft_q_learning.behaviour import lifetime_of, log_prior_of
 from ppl_control.inference.reinforcement.soft_q_learning.player import Player, make_player
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,

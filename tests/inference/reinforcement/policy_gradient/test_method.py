@@ -240,3 +240,20 @@ def test_without_rewards_the_prior_is_left(prior):
     )
     found = infer(model, method, progress=False).policy.log_table().exp()
     torch.testing.assert_close(found, wanted if prior == "policy" else torch.full((2, 3), 1 / 3), atol=0.03, rtol=0)
+
+
+def test_advantages_that_are_all_alike_are_no_divergence():
+    model = TrajectoryModel(SimulatorMDP("MountainCar-v0"), discount=0.9)  # every reward −1, every first value 0
+    solution = infer(model, SoftPolicyGradient(**(SMALL | {"gae_lambda": 0.0})), progress=False)
+    assert math.isfinite(solution.log_evidence_bound)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63 - 1])
+def test_any_integer_is_a_seed(seed):
+    infer(MODELS["corridor"], SoftPolicyGradient(**SMALL), seed=seed, progress=False)
+
+
+@pytest.mark.parametrize("seed", [1.5, None, True])
+def test_anything_else_is_no_seed(seed):
+    with pytest.raises(ValueError, match="seed: expected an integer"):
+        infer(MODELS["corridor"], SoftPolicyGradient(**SMALL), seed=seed, progress=False)

@@ -20,6 +20,8 @@ PENDULUM = {"num_features": 3, "action_dim": 1, "low": -2.0, "high": 2.0}
     [
         ({"batch_size": 512, "buffer_size": 500}, "batch_size: expected at most buffer_size = 500, got 512"),
         ({"environments": 300, "buffer_size": 256}, "environments: expected at most buffer_size"),
+        ({"environments": 8, "steps": 7}, "environments: expected at most steps = 7, got 8"),
+        ({"steps": 99}, "learning_starts: expected at most steps = 99, got 100"),
         ({"steps": 0}, "steps: expected an integer >= 1, got 0"),
         ({"steps": 1.5}, "steps: expected an integer"),
         ({"threads": True}, "threads: expected an integer"),
@@ -99,3 +101,9 @@ def test_the_policy_given_is_copied():
     assert all(p.requires_grad for p in policy.parameters())
     assert solution.policy is not None
     assert any(not torch.equal(p, q) for p, q in zip(solution.policy.parameters(), before, strict=True))
+
+
+def test_values_that_would_grow_through_the_horizon_are_refused():
+    model = TrajectoryModel(SimulatorMDP("CartPole-v1"), horizon=20)
+    with pytest.raises(ValueError, match="discount: SoftActorCritic bootstraps through a horizon"):
+        infer(model, SoftActorCritic(steps=200, compile=False), progress=False)
