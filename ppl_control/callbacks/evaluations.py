@@ -34,7 +34,7 @@ class Evaluations:
     Attributes:
         history: one (step, mean undiscounted return, its standard error) an evaluation.
         best_policy: a copy of the policy with the best mean so far; None before the first evaluation.
-        best_return: its mean.
+        best_return: its mean; −∞ while every evaluation had an episode that did not end, whose return is NaN.
 
     Raises:
         ValueError: ``every`` below 1, fewer than 2 episodes, or at the call a method without a policy.
@@ -78,8 +78,9 @@ class Evaluations:
             walk = policy_walk(policy, self.model, self.episodes, self.deterministic)
         mean, stderr = walk.undiscounted or (walk.value, walk.stderr)
         self.history.append((step.number, mean, stderr))
-        if mean > self.best_return:
-            self.best_return, self.best_policy = mean, deepcopy(policy)
+        score = -math.inf if math.isnan(mean) else mean
+        if self.best_policy is None or score > self.best_return:
+            self.best_return, self.best_policy = score, deepcopy(policy)
         return self.stop_at is not None and mean >= self.stop_at
 
 

@@ -1,10 +1,16 @@
 """What is done beside a run."""
 
-import pytest
+import math
+from types import SimpleNamespace
 
-from ppl_control import SVI, callbacks, infer
+import pytest
+import torch
+
+from ppl_control import SVI, SimulatorMDP, TrajectoryModel, callbacks, infer
 from ppl_control.inference.base import Step
 from ppl_control.models import hiking
+from ppl_control.policies import TabularPolicy
+from tests.environments import Corridor
 
 
 def test_the_best_policy_is_kept():
@@ -43,6 +49,18 @@ def test_tensorboard_reads_what_was_written(tmp_path):
 def test_bad_settings(given, words):
     with pytest.raises(ValueError, match=f"{words}: expected"):
         callbacks.Evaluations(hiking.model(), **given)
+
+
+def test_episodes_that_do_not_end_are_no_success():
+    model = TrajectoryModel(SimulatorMDP(Corridor), discount=0.5)
+    seen = callbacks.Evaluations(model, every=1, episodes=2)
+    state = SimpleNamespace(policy=TabularPolicy(torch.tensor([[0.0, -1e9]]).expand(4, 2)))  # stays where it is
+    seen(Step(1, {}, state))
+    assert seen.best_policy is not None
+    assert seen.best_return == -math.inf
+    state.policy = TabularPolicy(torch.tensor([[-1e9, 0.0]]).expand(4, 2))
+    seen(Step(2, {}, state))
+    assert seen.best_return == -3.0
 
 
 def test_a_method_without_a_policy():

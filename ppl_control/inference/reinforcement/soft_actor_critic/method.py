@@ -17,11 +17,11 @@ from ppl_control.inference.reinforcement.checks import (
     check_discount,
     require_simulator,
 )
+from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.soft_actor_critic.building import build_state, check_actor
 from ppl_control.inference.reinforcement.soft_actor_critic.entropy import highest_entropy
 from ppl_control.inference.reinforcement.soft_actor_critic.playing import play
 from ppl_control.inference.reinforcement.soft_actor_critic.state import SoftActorCriticState
-from ppl_control.inference.reinforcement.soft_actor_critic.update import METRICS
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -162,9 +162,7 @@ class SoftActorCritic:
         with threads(self.threads):
             metrics = play(self, state, rounds)
         metrics = state.sums.metrics() | metrics
-        if {"return", *METRICS} <= metrics.keys():
-            for name, value in {"step": float(state.number), **metrics}.items():
-                state.history.setdefault(name, []).append(value)
+        record(state.history, state.number, metrics)
         return metrics
 
     def finished(self, state: SoftActorCriticState) -> bool:

@@ -38,7 +38,7 @@ class SoftActorCriticState:
         answer_seed: of the episodes that the bound is estimated from.
         note: what the first step waits for.
         number: environment steps made.
-        history: quantity → one number a call of ``step``, once all are known; ``step`` among them.
+        history: quantity → one number a call of ``step``, NaN before it is known; ``step`` among them.
     """
 
     policy: nn.Module
