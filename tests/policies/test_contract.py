@@ -11,6 +11,7 @@ from torch.distributions import Categorical
 
 from ppl_control import policies
 from ppl_control.policies import (
+    BoltzmannMLP,
     CategoricalMLP,
     Deterministic,
     FlowPolicy,
@@ -35,6 +36,9 @@ def randn(*shape: int) -> torch.Tensor:
 MAKE = {
     "table": lambda seed=0, **time: TabularPolicy.uniform(3, 4, **time),
     "network": lambda seed=0, **time: CategoricalMLP(4, num_features=3, hidden=(8,), seed=seed, **time),
+    "boltzmann": lambda seed=0, **time: BoltzmannMLP(
+        4, temperature=0.5, num_features=3, hidden=(8,), seed=seed, dtype=torch.float64, **time
+    ),
     "linear": lambda seed=0, horizon=None: LinearGaussianPolicy.standard(3, 2, horizon, with_offset=True),
     "gaussian": lambda seed=0, **time: GaussianMLP(**SIZE, seed=seed, **time),
     "squashed": lambda seed=0, **time: SquashedGaussianMLP(**SIZE, **BOX, seed=seed, **time),
@@ -48,6 +52,7 @@ MAKE = {
 }
 SEEDED = (
     "network",
+    "boltzmann",
     "gaussian",
     "squashed",
     "one_hot",
@@ -86,7 +91,7 @@ def test_every_policy_is_tested_here():
 @timed_too
 def test_shapes(name: str, horizon: int | None):
     policy = trained(name, horizon=horizon)
-    event = () if name in ("table", "network") else (2,)
+    event = () if name in ("table", "network", "boltzmann") else (2,)
     for batch in ((), (4,), (2, 4)):
         distribution = policy(some_states(policy, *batch), 1)
         assert isinstance(distribution, torch.distributions.Distribution)
@@ -163,7 +168,7 @@ def test_gradients_of_draws_and_of_their_densities(name: str):
     policy = trained(name)
     states = some_states(policy, 4)
     distribution = policy(states)
-    assert distribution.has_rsample == (name not in ("table", "network", "mixture", "squashed_mixture"))
+    assert distribution.has_rsample == (name not in ("table", "network", "boltzmann", "mixture", "squashed_mixture"))
     if distribution.has_rsample:
         (distribution.rsample() ** 2).sum().backward()
         assert any(bool(p.grad.abs().sum() > 0) for p in policy.parameters() if p.grad is not None)
