@@ -68,6 +68,11 @@ class SoftQLearning:
         ValueError: a setting out of its range; at ``infer``, a model that is neither simulator nor table,
             continuous actions, or values that might grow without end.
 
+    Note:
+        Played tables converge slowly where rewards are rare and α is small: α log Σ exp of noisy values lies above
+        that of their means. FrozenLake-v1 at α = 0.01, γ = 0.95 is still 0.013 too high at the start after 800,000
+        steps (of 0.047); drawn from its table it is within 0.001. Cool a warmer table, or give more steps.
+
     References:
         Watkins and Dayan (1992); Haarnoja et al. (2017), arXiv 1702.08165; Mnih et al. (2015);
         Levine (2018), arXiv 1805.00909, section 4.2.
