@@ -18,17 +18,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["actor_loss", "critic_loss", "soft_target", "temperature_loss"]
-
-
-def soft_target(
-    reward: Float[Tensor, " B"],
-    terminated: Float[Tensor, " B"],
-    next_value: Float[Tensor, " B"],
-    discount: float,
-) -> Float[Tensor, " B"]:
-    """Y = r + γ (1 − done) V(s'), reward units; nothing follows termination, truncation is bootstrapped through."""
-    return reward + discount * (1 - terminated) * next_value
+__all__ = ["actor_loss", "critic_loss", "temperature_loss"]
 
 
 def critic_loss(q: Float[Tensor, "2 B"], target: Float[Tensor, " B"]) -> Float[Tensor, ""]:

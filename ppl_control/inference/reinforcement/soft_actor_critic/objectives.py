@@ -10,8 +10,9 @@ from typing import Protocol
 from jaxtyping import Float
 from torch import Tensor
 
+from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.replay import Batch, columns
-from ppl_control.inference.reinforcement.soft_actor_critic.losses import actor_loss, critic_loss, soft_target
+from ppl_control.inference.reinforcement.soft_actor_critic.losses import actor_loss, critic_loss
 from ppl_control.inference.reinforcement.soft_actor_critic.networks.critics import ActionCritics, StateCritics
 
 __all__ = ["Actions", "Objectives"]

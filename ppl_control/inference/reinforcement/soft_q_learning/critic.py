@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss, smooth_l1_loss
 
 from ppl_control.inference.base import DivergenceError
+from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.checks import features_of, require_finite
 from ppl_control.inference.reinforcement.replay import Batch
 from ppl_control.inference.reinforcement.soft_q_learning.behaviour import lifetime_of, log_prior_of
-from ppl_control.inference.reinforcement.soft_q_learning.targets import soft_maximum, soft_target
+from ppl_control.inference.reinforcement.soft_q_learning.targets import soft_maximum
 from ppl_control.policies.boltzmann import BoltzmannMLP
 from ppl_control.trajectory.model import TrajectoryModel
 

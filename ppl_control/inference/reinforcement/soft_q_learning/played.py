@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ppl_control.inference.base import Solution
 from ppl_control.inference.reinforcement.answer import answer, answer_seed
+from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.behaviour import lifetime_of, log_prior_of
@@ -19,7 +20,6 @@ from ppl_control.inference.reinforcement.soft_q_learning.player import Player, m
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
     soft_maximum,
-    soft_target,
     table_rate,
 )
 from ppl_control.policies.tabular import TabularPolicy

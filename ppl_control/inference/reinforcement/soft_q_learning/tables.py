@@ -14,12 +14,12 @@ from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.fixed_point import longest_life, stationary_values
 from ppl_control.inference.exact.recursions import elbo, guide_values
+from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
     soft_maximum,
-    soft_target,
     table_rate,
 )
 from ppl_control.policies.tabular import TabularPolicy

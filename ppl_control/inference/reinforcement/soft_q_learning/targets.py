@@ -7,7 +7,7 @@ import math
 from jaxtyping import Float
 from torch import Tensor, log_softmax, logsumexp
 
-__all__ = ["boltzmann", "table_rate", "soft_maximum", "soft_target"]
+__all__ = ["boltzmann", "table_rate", "soft_maximum"]
 
 SPREAD = 4.0  # lifetimes during which the rate stays near 1
 
@@ -37,11 +37,6 @@ def boltzmann(q: Float[Tensor, "*b A"], log_prior: Tensor, temperature: float) -
 
 def _top(q: Tensor, log_prior: Tensor) -> Tensor:
     return q.masked_fill(log_prior.isneginf(), -math.inf).amax(-1, keepdim=True)
-
-
-def soft_target(reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float) -> Tensor:
-    """Y = r + γ (1 − done) V(s'), reward units: nothing follows an end; what is only truncated goes on."""
-    return reward + discount * (1 - terminated) * next_value
 
 
 def table_rate(updates: Tensor, lifetime: float) -> Tensor:

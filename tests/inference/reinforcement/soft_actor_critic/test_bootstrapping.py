@@ -6,8 +6,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCritic
-from ppl_control.inference.reinforcement.soft_actor_critic.losses import soft_target
 from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.trajectory.model import TrajectoryModel
 

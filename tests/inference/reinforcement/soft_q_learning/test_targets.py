@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
+from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.soft_q_learning.behaviour import draw, explored
 from ppl_control.inference.reinforcement.soft_q_learning.targets import (
     boltzmann,
     soft_maximum,
-    soft_target,
     table_rate,
 )
 
