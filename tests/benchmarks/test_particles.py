@@ -12,25 +12,10 @@ import torch
 
 from ppl_control import TabularMDP, TrajectoryModel
 from ppl_control.inference.variational.particles import ParticlePlanning
-from tests.benchmarks.test_speed import A, S, dense, medians
+from tests.benchmarks.conftest import A, S
+from tests.benchmarks.test_speed import dense, medians
 
 T, N = 50, 4096
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def mdp() -> TabularMDP:
-    generator = torch.Generator().manual_seed(0)
-    transition = torch.rand(S, A, S, generator=generator, dtype=torch.float64) ** 4
-    reward = torch.randn(S, A, generator=generator, dtype=torch.float64)
-    return TabularMDP(torch.full((S,), 1 / S), transition / transition.sum(-1, keepdim=True), reward)
 
 
 def runner(mdp: TabularMDP, method: ParticlePlanning, horizon: int = T) -> Callable[[], object]:

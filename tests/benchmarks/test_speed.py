@@ -13,24 +13,9 @@ import pytest
 import torch
 
 from ppl_control import SVI, TabularMDP, TrajectoryModel, guides
+from tests.benchmarks.conftest import A, S
 
-S, A, T, N = 16, 4, 100, 256
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="module")
-def mdp() -> TabularMDP:
-    generator = torch.Generator().manual_seed(0)
-    transition = torch.rand(S, A, S, generator=generator, dtype=torch.float64) ** 4
-    reward = torch.randn(S, A, generator=generator, dtype=torch.float64)
-    return TabularMDP(torch.full((S,), 1 / S), transition / transition.sum(-1, keepdim=True), reward)
+T, N = 100, 256
 
 
 def stepper(mdp: TabularMDP, method: SVI) -> Callable[[], object]:
