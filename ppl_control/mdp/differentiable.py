@@ -110,6 +110,19 @@ class DifferentiableMDP:
         copy.__dict__.update(self.__dict__ | {"_initial": start})
         return copy
 
+    def with_reward(self, reward: Callable[..., Tensor]) -> DifferentiableMDP:
+        """The same world paying other rewards: (state, action, next_state) or (state, action) → reward units [*b].
+
+        Raises:
+            ValueError: no function, or one that fails on a batch; the message names it.
+        """
+        if not callable(reward):
+            raise ValueError(f"reward: expected a function, got {reward!r}")
+        copy = object.__new__(type(self))
+        copy.__dict__.update(self.__dict__ | {"_reward": reward, "_sees_next": _arguments(reward) >= 3})
+        copy._probe()
+        return copy
+
     def to(self, device: torch.device | str) -> DifferentiableMDP:
         """The functions make their own tensors; move those instead.
 

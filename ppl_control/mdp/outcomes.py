@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Entries", "Outcomes", "merge", "with_survival"]
+__all__ = ["Entries", "Outcomes", "merge", "paying", "with_survival"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,17 @@ def merge(entries: Entries, num_states: int, num_actions: int) -> Outcomes:
         table(reward[first], torch.float64),
         table(done, torch.bool),
     )
+
+
+def paying(outcomes: Outcomes, reward: Float[Tensor, "S A K"]) -> Outcomes:
+    """The same outcomes with other rewards; those that then agree become one."""
+    num_states, num_actions, _ = outcomes.probability.shape
+    live = (outcomes.probability > 0).nonzero(as_tuple=True)
+    columns = (outcomes.probability, outcomes.next_state, reward, outcomes.done)
+    probability, next_state, paid, done = (column[live].cpu().numpy() for column in columns)
+    state, action, _ = (index.cpu().numpy() for index in live)
+    packed = merge(Entries(state, action, probability, next_state, paid, done), num_states, num_actions)
+    return packed.to(outcomes.probability.device, outcomes.probability.dtype)
 
 
 def with_survival(outcomes: Outcomes, discount: float) -> Outcomes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,6 +14,8 @@ from ppl_control.mdp.outcomes import Outcomes, with_survival
 from ppl_control.mdp.tabular import TabularMDP
 
 __all__ = ["GuideTables", "Tables", "make_tables"]
+
+WITHOUT_REWARD = ("log_p", "successor", "dense", "matrix", "transposed", "surely_ends")  # of what Tables caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +79,31 @@ class Tables:
         return matrix[..., :num_states].reshape(-1, num_states).contiguous()
 
     @cached_property
+    def matrix(self) -> Tensor:
+        """P(successor = s' | s, a) over surviving states, [SA, S]; dense where that is the faster form, else CSR."""
+        if self.dense is not None:
+            return self.dense
+        row, column, chance = self._survivals
+        return _csr(row, column, chance, (self.num_states * self.num_actions, self.num_states))
+
+    @cached_property
+    def transposed(self) -> Tensor:
+        """The transpose of ``matrix``, [S, SA], laid out for products of its own."""
+        if self.dense is not None:
+            return self.dense.T.contiguous()
+        row, column, chance = self._survivals
+        return _csr(column, row, chance, (self.num_states, self.num_states * self.num_actions))
+
+    @property
+    def _survivals(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Row s·A + a, successor and probability of every outcome that goes on."""
+        num_states, num_actions, width = self.outcomes.probability.shape
+        row = torch.arange(num_states * num_actions, device=self.successor.device).repeat_interleave(width)
+        column, chance = self.successor.reshape(-1), self.outcomes.probability.reshape(-1)
+        kept = (column < num_states) & (chance > 0)
+        return row[kept], column[kept], chance[kept]
+
+    @cached_property
     def surely_ends(self) -> bool:
         """Whether trajectories end with certainty whatever the policy; a discount makes sure of it."""
         stays = torch.cat([~self.terminal, self.terminal.new_zeros(1)])
@@ -85,6 +113,19 @@ class Tables:
             if bool((kept == stays[:-1]).all()):
                 return not bool(kept.any())
             stays[:-1] = kept
+
+    def paying(self, nats: Float[Tensor, "S A *K"]) -> Tables:
+        """The same tables with other rewards r/α, nats, [s, a] or [s, a, k]; what does not hang on rewards is shared.
+
+        No outcomes are merged, also where their rewards now agree.
+        """
+        each = (nats[..., None] if nats.ndim == 2 else nats).expand_as(self.outcomes.reward)
+        changed = replace(self, outcomes=replace(self.outcomes, reward=each * self.temperature))
+        changed.__dict__.update({name: value for name, value in self.__dict__.items() if name in WITHOUT_REWARD})
+        changed.__dict__["reward"] = each
+        if nats.ndim == 2:
+            changed.__dict__["expected_reward"] = nats  # to the last digit
+        return changed
 
     def require_end(self) -> None:
         """Raise a ValueError where there is no horizon and trajectories might be drawn forever."""
@@ -104,6 +145,15 @@ class Tables:
     def at_successor(self, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A K"]:
         """value(s') of each outcome; 0 at the silent end."""
         return torch.cat([value, value.new_zeros((*value.shape[:-1], 1))], -1)[..., self.successor]
+
+
+def _csr(row: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
+    entries = torch.sparse_coo_tensor(torch.stack([row, column]), value, shape, check_invariants=True).coalesce()
+    (rows, columns), starts = entries.indices(), row.new_zeros(shape[0] + 1)
+    starts[1:] = torch.bincount(rows, minlength=shape[0]).cumsum(0)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
+        return torch.sparse_csr_tensor(starts, columns, entries.values(), shape, check_invariants=True)
 
 
 @dataclass(frozen=True, eq=False)

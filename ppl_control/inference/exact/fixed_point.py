@@ -87,13 +87,13 @@ def longest_life(tables: Tables) -> Float[Tensor, " S"]:
 
 
 def soft_fixed_point(
-    tables: Tables, discount: float, tolerance: float
+    tables: Tables, discount: float, tolerance: float, start: Float[Tensor, "S A"] | None = None
 ) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"], float]:
     """Fixed point of the variational backup by soft policy iteration (Newton's method on V = T V).
 
     With residual ε = max |T V − V| the error is at most ε · w(s), where w bounds the expected number of
     decisions left under any policy: T is monotone and T(V + ε w) ≤ T V + ε (w − 1). A discount gives
-    w = 1/(1−γ); without one w is ``longest_life``.
+    w = 1/(1−γ); without one w is ``longest_life``. ``start`` is a policy to begin with, as log-probabilities.
 
     Returns:
         V [s], Q [s, a], nats, and the bound on the error of V, nats.
@@ -107,7 +107,7 @@ def soft_fixed_point(
             "discount: without a horizon it must be < 1 here, since some policy never ends; "
             f"got discount={discount}, horizon=None"
         )
-    log_policy = torch.log_softmax(tables.log_prior, -1).contiguous()
+    log_policy = torch.log_softmax(tables.log_prior, -1).contiguous() if start is None else start
     best = (tables.initial, log_policy, math.inf)
     for _ in range(ITERATIONS):
         value, q = stationary_values(tables, GuideTables(log_policy))
