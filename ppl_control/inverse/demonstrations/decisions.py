@@ -1,0 +1,76 @@
+"""Demonstrations as single decisions: what was done where, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from gymnasium import spaces
+from jaxtyping import Int
+from torch import Tensor
+
+from ppl_control.inverse.demonstrations.columns import checked_column
+from ppl_control.inverse.demonstrations.reading import as_demonstrations
+from ppl_control.trajectory.model import TrajectoryModel
+
+__all__ = ["Decisions", "decisions_of"]
+
+
+@dataclass(frozen=True, eq=False)
+class Decisions:
+    """Every decision of all trajectories, one a row.
+
+    Attributes:
+        states: [N] indices, or [N, n].
+        actions: [N] indices, or [N, m].
+        t: steps made before it in its trajectory.
+        trajectory: the number of its trajectory.
+    """
+
+    states: Tensor
+    actions: Tensor
+    t: Int[Tensor, " N"]
+    trajectory: Int[Tensor, " N"]
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def taken(self, rows: Tensor) -> Decisions:
+        """Some of them."""
+        return Decisions(self.states[rows], self.actions[rows], self.t[rows], self.trajectory[rows])
+
+    def refuse(self, wrong: Tensor, what: str) -> None:
+        """Raise a ValueError that names the first decision where ``wrong``, [N], and says ``what``."""
+        if bool(wrong.any()):
+            k = int(wrong.nonzero()[0, 0])
+            raise ValueError(f"demonstrations[{int(self.trajectory[k])}] step {int(self.t[k])}: {what}")
+
+
+def decisions_of(given: Any, model: TrajectoryModel) -> Decisions:
+    """The decisions of demonstrations in a model of an MDP; vectors in its ``dtype``.
+
+    Raises:
+        ValueError: no demonstrations, or states or actions that are not the model's; the message names trajectory and
+            step.
+    """
+    demonstrations = as_demonstrations(given)
+    seen, done, dtype = _spaces(model)
+    states, actions, times, numbers = [], [], [], []
+    for i, (rows, choices) in enumerate(zip(demonstrations.states, demonstrations.actions, strict=True)):
+        if not len(choices):
+            continue
+        states.append(checked_column(rows[:-1], seen, dtype, i, "state"))
+        actions.append(checked_column(choices, done, dtype, i, "action", bounded=True))
+        times.append(torch.arange(len(choices)))
+        numbers.append(torch.full((len(choices),), i))
+    return Decisions(*(torch.cat(column) for column in (states, actions, times, numbers)))
+
+
+def _spaces(model: TrajectoryModel) -> tuple[spaces.Space, spaces.Space, torch.dtype]:
+    mdp = model.mdp
+    if model.is_tabular:
+        return spaces.Discrete(mdp.num_states), spaces.Discrete(mdp.num_actions), mdp.initial.dtype
+    if model.is_simulator:
+        return mdp.observation_space, mdp.action_space, mdp.dtype
+    return spaces.Box(-torch.inf, torch.inf, (mdp.state_dim,)), mdp.action_space, mdp.dtype

@@ -1,0 +1,157 @@
+"""Recorded behaviour: what a demonstrator saw and did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ppl_control.inverse.demonstrations.triples import read_triples
+from ppl_control.trajectory.sampling import Trajectories
+
+if TYPE_CHECKING:
+    from minari import MinariDataset
+
+    from ppl_control.mdp.simulator import SimulatorMDP
+
+__all__ = ["Demonstrations"]
+
+
+@dataclass(frozen=True, eq=False)
+class Demonstrations:
+    """Trajectories of a demonstrator, of whatever lengths.
+
+    Attributes:
+        states: of each trajectory, [L+1] indices or [L+1, n] vectors; in tables S stands for an end whose last state
+            was not recorded.
+        actions: of each trajectory, [L] indices or [L, m] vectors.
+        terminated: whether the world itself ended each trajectory, or None where nobody said (a tabular model knows).
+            A trajectory that did not end was cut off: what would have followed is not known.
+        survival_drawn: the discount was drawn as survival, so that trajectories die of it; later steps are then not
+            discounted once more.
+
+    Raises:
+        ValueError: no trajectories, rows of other things than finite numbers, or lengths that do not fit each other;
+            the message names trajectory and step.
+
+    Example:
+        >>> two = Demonstrations.from_triples([[(0, 1, 1), (1, 0, 2)], [(0, 0, 2)]])
+        >>> len(two), two.num_decisions, two.states[0].tolist()
+        (2, 3, [0, 1, 2])
+    """
+
+    states: Sequence[Tensor]
+    actions: Sequence[Tensor]
+    terminated: Sequence[bool | None]
+    survival_drawn: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("states", "actions"):
+            rows = tuple(_tensor(i, name, column) for i, column in enumerate(getattr(self, name)))
+            object.__setattr__(self, name, rows)
+        object.__setattr__(self, "terminated", tuple(self.terminated))
+        if not len(self.states):
+            raise ValueError("demonstrations: expected at least one trajectory, got none")
+        if not len(self.states) == len(self.actions) == len(self.terminated):
+            raise ValueError(
+                f"demonstrations: expected as many rows of states, actions and ends, got {len(self.states)}, "
+                f"{len(self.actions)} and {len(self.terminated)}"
+            )
+        for i, (states, actions) in enumerate(zip(self.states, self.actions, strict=True)):
+            if len(states) != len(actions) + 1:
+                raise ValueError(
+                    f"demonstrations[{i}]: expected one state more than actions, got {len(states)} and {len(actions)}"
+                )
+            for what, rows in (("state", states), ("action", actions)):
+                if rows.is_floating_point() and not bool(rows.isfinite().all()):
+                    step = int((~rows.isfinite()).nonzero()[0, 0])
+                    raise ValueError(
+                        f"demonstrations[{i}] step {step}: expected a finite {what}, got {rows[step].tolist()}"
+                    )
+        if not self.num_decisions:
+            raise ValueError("demonstrations: expected at least one decision, got empty trajectories")
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    @property
+    def num_decisions(self) -> int:
+        """Steps of all trajectories together."""
+        return sum(len(actions) for actions in self.actions)
+
+    @classmethod
+    def from_triples(cls, trajectories: Iterable[Iterable[Sequence[Any]]]) -> Demonstrations:
+        """From lists of (state, action, next state), or (state, action, next state, terminated), one list a trajectory.
+
+        Raises:
+            ValueError: no such tuple, steps that do not follow each other, or steps after the end.
+        """
+        rows = read_triples(trajectories)
+        states, actions, ended = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(states, actions, ended)
+
+    @classmethod
+    def from_trajectories(cls, trajectories: Trajectories, *, survival_drawn: bool | None = None) -> Demonstrations:
+        """From our own ``Solution.sample``.
+
+        Args:
+            trajectories: sampled ones.
+            survival_drawn: whether the discount ended them; None: where states are indices, as tabular models do.
+                Say False for a simulator whose observations are discrete.
+        """
+        lengths = trajectories.alive.sum(-1).tolist()
+        indices = not trajectories.states.is_floating_point()
+        return cls(
+            [states[: length + 1] for states, length in zip(trajectories.states, lengths, strict=True)],
+            [actions[:length] for actions, length in zip(trajectories.actions, lengths, strict=True)],
+            [None] * len(lengths),
+            indices if survival_drawn is None else bool(survival_drawn),
+        )
+
+    @classmethod
+    def from_minari(cls, dataset: MinariDataset | str) -> Demonstrations:
+        """From a Minari dataset, or the id of a local one; see ``demonstrations.minari.from_minari``."""
+        from ppl_control.inverse.demonstrations.minari import from_minari
+
+        return from_minari(dataset)
+
+    def to_minari(
+        self,
+        mdp: SimulatorMDP,
+        dataset_id: str,
+        *,
+        algorithm_name: str | None = None,
+        author: str | None = None,
+        author_email: str | None = None,
+        code_permalink: str | None = None,
+        description: str | None = None,
+    ) -> MinariDataset:
+        """Written as a local Minari dataset; see ``demonstrations.minari.to_minari``."""
+        from ppl_control.inverse.demonstrations.minari import to_minari
+
+        return to_minari(
+            self,
+            mdp,
+            dataset_id,
+            algorithm_name=algorithm_name,
+            author=author,
+            author_email=author_email,
+            code_permalink=code_permalink,
+            description=description,
+        )
+
+    def __repr__(self) -> str:
+        return f"Demonstrations({len(self)} trajectories, {self.num_decisions} decisions)"
+
+
+def _tensor(i: int, name: str, rows: Any) -> Tensor:
+    try:
+        column = torch.as_tensor(rows)
+    except (TypeError, ValueError, RuntimeError):
+        column = torch.zeros((), dtype=torch.bool)
+    if column.ndim not in (1, 2) or column.dtype == torch.bool or column.is_complex():
+        raise ValueError(f"demonstrations[{i}]: expected {name} as a row of numbers or of vectors, got {rows!r}")
+    return column if column.is_floating_point() else column.long()  # torch would take bytes for a mask
