@@ -3,11 +3,14 @@
 The short way to the high peak (E, East) runs along the edge of a hill (H). The optimistic hiker is sure not to slip.
 """
 
+import torch
+
+from ppl_control.inverse import LinearReward
 from ppl_control.mdp import TabularMDP
 from ppl_control.models import gridworld
 from ppl_control.trajectory import TrajectoryModel
 
-__all__ = ["MAP", "mdp", "model"]
+__all__ = ["MAP", "mdp", "model", "reward"]
 
 MAP = """
 .....
@@ -33,3 +36,12 @@ def model(
 ) -> TrajectoryModel:
     """The hike as a trajectory model."""
     return TrajectoryModel(mdp(noise), horizon=horizon, temperature=temperature, action_prior=action_prior)
+
+
+def reward() -> LinearReward:
+    """The hiker's tastes, for inverse RL: what East, West, Hill and any other step are worth; zeros at first."""
+    names, cells = ("East", "West", "Hill", "step"), "".join(MAP.split())
+    features = torch.zeros(len(cells), len(gridworld.MOVES), len(names), dtype=torch.float64)
+    for state, cell in enumerate(cells):
+        features[state, :, {"E": 0, "W": 1, "H": 2}.get(cell, 3)] = 1.0
+    return LinearReward(features, names=names)

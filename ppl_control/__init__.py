@@ -1,6 +1,6 @@
 """Control as variational inference: decision problems as Pyro programs, guides to swap, exact ground truth.
 
-The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → comparison.
+The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → inverse → comparison.
 """
 
 from ppl_control.mdp import DifferentiableMDP, LinearGaussianMDP, SimulatorMDP, TabularMDP
@@ -24,7 +24,7 @@ from ppl_control.inference import (
 )
 from ppl_control.inference.saving import load
 from ppl_control.evaluation import Evaluation, evaluate
-from ppl_control import callbacks
+from ppl_control import callbacks, inverse
 from ppl_control.plotting import plot_graph
 from ppl_control.comparison import Comparison, compare
 
@@ -54,6 +54,7 @@ __all__ = [
     "evaluate",
     "Evaluation",
     "callbacks",
+    "inverse",
     "plot_graph",
     "compare",
     "Comparison",

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from tests import shapes
 
 # Where the arithmetic is; checking the programs' many small calls would cost more than it finds.
-CHECKED = ["mdp", "inference.exact", "inference.variational.exact_bound", "trajectory.tables"]
+CHECKED = ["mdp", "inference.exact", "inverse.exact", "inference.variational.exact_bound", "trajectory.tables"]
 sys.modules["shapes_of_tests"] = shapes  # the hook wants a name that pytest does not meddle with
 if "--benchmark-only" not in sys.argv:  # the checks take time that no user spends
     jaxtyping.install_import_hook([f"ppl_control.{name}" for name in CHECKED], "shapes_of_tests.checked")

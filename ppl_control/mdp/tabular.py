@@ -12,9 +12,9 @@ from torch import Tensor
 from ppl_control.mdp import readers
 from ppl_control.mdp.layout import GridLayout
 from ppl_control.mdp.outcomes import Entries, Outcomes, merge, paying
+from ppl_control.mdp.repaying import rewards_of
 from ppl_control.mdp.validation import (
     as_array,
-    check_finite,
     check_names,
     check_nonnegative,
     check_sums,
@@ -196,22 +196,7 @@ class TabularMDP:
         Raises:
             ValueError: another shape, or rewards that are not finite; the message names the entry.
         """
-        out = self.outcomes
-        state, action = torch.meshgrid(*(torch.arange(n, device=self.device) for n in out.done.shape[:2]), indexing="ij")
-        places = state[..., None], action[..., None], out.next_state
-        with torch.no_grad():
-            table = reward(*places) if callable(reward) else torch.as_tensor(as_array("reward", reward))
-        sizes = (self.num_states, self.num_actions)
-        if callable(reward):
-            paid = table.to(self.initial).expand(out.reward.shape)
-        elif table.shape == sizes:
-            paid = table.to(self.initial)[..., None].expand(out.reward.shape)
-        elif table.shape == (*sizes, self.num_states):
-            paid = table.to(self.initial)[places]
-        else:
-            raise ValueError(f"reward: expected shape {sizes} or {(*sizes, sizes[0])}, got {tuple(table.shape)}")
-        check_finite("reward", torch.where(out.probability > 0, paid, 0.0).cpu().numpy())
-        return self._copied(outcomes=paying(out, paid))
+        return self._copied(outcomes=paying(self.outcomes, rewards_of(reward, self.outcomes)))
 
     def _copied(self, **changes: Any) -> TabularMDP:
         copy = object.__new__(type(self))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppl_control.inverse.demonstrations.counts import Counts
+from ppl_control.inverse.demonstrations.counts import Counts, Record
 from ppl_control.inverse.demonstrations.reading import as_demonstrations
 from ppl_control.inverse.demonstrations.records import Demonstrations
 from ppl_control.inverse.exact.world import World
@@ -145,7 +145,9 @@ def _outcomes_met(world: World, demonstrations: Demonstrations, steps: _Steps) -
 
     said = np.array([-1 if s is None else int(s) for s in demonstrations.terminated])[steps.trajectory]
     steps.refuse(steps.last & recorded & (said == 1) & (ends == 0), "it is said to end in state {next}, and cannot")
-    steps.refuse(steps.last & recorded & (said == 0) & (goes_on == 0), "it is said not to end in state {next}, and must")
+    steps.refuse(
+        steps.last & recorded & (said == 0) & (goes_on == 0), "it is said not to end in state {next}, and must"
+    )
     # Where both are possible and nobody said, it was cut off: that claims nothing.
     over = steps.last & (~recorded | (said == 1) | ((said == -1) & (goes_on == 0)))
     # Whether one would have survived the last decision before the horizon, nobody can see.
@@ -170,7 +172,8 @@ def _summed(world: World, demonstrations: Demonstrations, steps: _Steps, met: _M
     np.add.at(decisions, places if horizon is None else (steps.t, *places), 1.0)
     outcomes, faded = np.zeros(world.named.shape), np.zeros(world.named.shape)
     np.add.at(outcomes, places, met.share)
-    np.add.at(faded, places, met.share * (fades**steps.t)[:, None])
+    fade = fades**steps.t
+    np.add.at(faded, places, met.share * fade[:, None])
     cut = np.flatnonzero(~met.ended & (steps.length != horizon))
     cuts, faded_cuts = (np.zeros(n if horizon is None else (horizon + 1, n)) for _ in range(2))
     where = steps.final[cut] if horizon is None else (steps.length[cut], steps.final[cut])
@@ -182,6 +185,19 @@ def _summed(world: World, demonstrations: Demonstrations, steps: _Steps, met: _M
     def tensor(table: np.ndarray) -> Tensor:
         return torch.as_tensor(table).to(tables.initial)
 
+    lost = np.full(len(steps.length), -1)
+    lost[cut] = steps.length[cut]
+    record = Record(
+        trajectory=torch.as_tensor(steps.trajectory),
+        state=torch.as_tensor(steps.state),
+        action=torch.as_tensor(steps.action),
+        share=tensor(met.share),
+        fade=tensor(fade),
+        start=torch.as_tensor(steps.first),
+        cut=torch.as_tensor(lost),
+        cut_fade=tensor(fades**steps.length),
+        final=torch.as_tensor(steps.final),
+    )
     return Counts(
         trajectories=float(len(demonstrations)),
         decisions=tensor(decisions),
@@ -191,6 +207,7 @@ def _summed(world: World, demonstrations: Demonstrations, steps: _Steps, met: _M
         discounted_outcomes=tensor(faded),
         discounted_cut=tensor(faded_cuts),
         log_density=float(log_start + _log_prior(world, steps).sum() + met.log_p.sum()),
+        record=record,
         unknown_end=None if not len(unknown) else (int(steps.trajectory[unknown[0]]), int(steps.t[unknown[0]])),
     )
 

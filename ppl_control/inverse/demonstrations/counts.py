@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,7 +15,33 @@ from ppl_control.inference.exact.recursions import occupancies
 from ppl_control.mdp.validation import as_array, check_nonnegative
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["Counts", "expected_counts", "from_decisions"]
+__all__ = ["Counts", "Record", "expected_counts", "from_decisions"]
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """The trajectories behind counts one by one: N decisions of n trajectories.
+
+    Attributes:
+        trajectory: of each decision, [N].
+        state, action: [N].
+        share: of its outcomes, 1 at the one it met, [N, K].
+        fade: γᵗ, or 1 where the discount was drawn, [N].
+        start: first state of each trajectory, S where there was nothing to decide, [n].
+        cut: the time at which each was cut off, −1 where it ended, [n].
+        cut_fade: γᴸ there, or 1 where the discount was drawn, [n].
+        final: the last state, [n].
+    """
+
+    trajectory: Tensor
+    state: Tensor
+    action: Tensor
+    share: Float[Tensor, "N K"]
+    fade: Float[Tensor, " N"]
+    start: Tensor
+    cut: Tensor
+    cut_fade: Float[Tensor, " n"]
+    final: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +60,7 @@ class Counts:
         discounted_outcomes: the outcomes met, each counting γᵗ, [s, a, k].
         discounted_cut: where they were cut off, each counting γᵗ.
         log_density: Σ log p(τ) under prior and dynamics, nats, without any factor of optimality.
+        record: the trajectories one by one, where there are any.
         unknown_end: trajectory and step of an end whose state is not known though several are possible.
     """
 
@@ -46,6 +72,7 @@ class Counts:
     discounted_outcomes: Float[Tensor, "S A K"] | None = None
     discounted_cut: Float[Tensor, "*T1 S"] | None = None
     log_density: float = float("nan")
+    record: Record | None = None
     unknown_end: tuple[int, int] | None = None
 
     @property

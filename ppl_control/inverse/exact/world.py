@@ -13,7 +13,7 @@ from ppl_control.inverse.rewards.base import Reward
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import Tables
 
-__all__ = ["World", "make_world"]
+__all__ = ["Called", "World", "make_world"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +70,13 @@ class World:
         values = dict(reward.named_parameters())
 
         def paid(values: dict[str, Tensor]) -> Tensor:
-            return self.pay(_Called(reward, values))
+            return self.pay(Called(reward, values))
 
         slopes = torch.func.jacfwd(paid)({name: value.detach() for name, value in values.items()})
         return torch.cat([slopes[name].flatten(3) for name in values], -1)
 
 
-class _Called(nn.Module):
+class Called(nn.Module):
     """A reward with other numbers for its parameters."""
 
     def __init__(self, reward: Reward, values: dict[str, Tensor]) -> None:
@@ -84,6 +84,7 @@ class _Called(nn.Module):
         self._reward, self._values, self.sees_next = [reward], values, reward.sees_next
 
     def forward(self, *places: Tensor) -> Tensor:
+        """r(s, a, s') with them."""
         return torch.func.functional_call(self._reward[0], self._values, places)
 
 

@@ -1,0 +1,89 @@
+"""Bayesian inverse RL as a method: settings, and the two ways to the posterior."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer
+from ppl_control.inverse.bayesian.program import priors_of, reward_program
+from ppl_control.inverse.bayesian.sampling import by_nuts, by_svi
+from ppl_control.inverse.demonstrations.counting import count
+from ppl_control.inverse.exact.objectives import require_counts
+from ppl_control.inverse.exact.world import make_world
+from ppl_control.inverse.rewards.base import Reward
+from ppl_control.trajectory.model import TrajectoryModel
+
+__all__ = ["BayesianIRL"]
+
+
+@dataclass(frozen=True)
+class BayesianIRL:
+    """p(ψ | demonstrations) ∝ p(ψ) Π p(demonstration | ψ), by Pyro's NUTS or SVI on the exact soft values.
+
+    Args:
+        reward: what is to be learned, a recipe, never changed; chains start from its parameters.
+        prior: p(ψ): a distribution for every number, or parameter name → distribution. Positive ones (``LogNormal``,
+            ``HalfNormal``) keep their parameters positive.
+        method: ``"nuts"`` draws from the posterior; ``"svi"`` fits a Gaussian to it (in unconstrained space).
+        likelihood: ``"conditional"``: Π_t π_ψ(a_t|s_t); ``"trajectory"``: p(τ|O, ψ), optimistic.
+        samples: draws kept of each chain (of the Gaussian altogether).
+        warmup: draws of each chain before, in which NUTS finds its step and metric.
+        chains: how many, one after the other, each with a stream of its own.
+        steps: of SVI.
+        learning_rate: of SVI's Adam, which falls to a hundredth of it.
+
+    Raises:
+        ValueError: a setting out of its range; at ``fit``, as ``MaxEntIRL``.
+        ImportError: at ``fit``, without ArviZ: install ``ppl-control[bayesian]``.
+
+    References:
+        Ramachandran and Amir (2007); Choi and Kim (2011); Hoffman and Gelman (2014).
+    """
+
+    reward: Reward
+    prior: Any
+    method: Literal["nuts", "svi"] = "nuts"
+    likelihood: Literal["conditional", "trajectory"] = "conditional"
+    samples: int = 500
+    warmup: int = 300
+    chains: int = 2
+    steps: int = 1000
+    learning_rate: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reward, Reward) or not list(self.reward.parameters()):
+            raise ValueError(f"reward: expected a reward model with parameters, got {self.reward!r}")
+        priors_of(self.reward, self.prior)
+        if self.method not in ("nuts", "svi"):
+            raise ValueError(f"method: expected 'nuts' or 'svi', got {self.method!r}")
+        if self.likelihood not in ("conditional", "trajectory"):
+            raise ValueError(
+                f"likelihood: expected 'conditional' or 'trajectory', got {self.likelihood!r}; the dual is none"
+            )
+        for name in ("samples", "warmup", "chains", "steps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
+
+    def fit(
+        self, model: TrajectoryModel, demonstrations: Any, *, seed: int = 0, progress: bool = True
+    ) -> RewardPosterior:
+        """The posterior over the reward of a model.
+
+        Args:
+            model: horizon, temperature, discount and action prior; its reward is replaced.
+            demonstrations: as for ``MaxEntIRL``.
+            seed: of everything random; the caller's random state is untouched.
+            progress: show a progress bar on standard error.
+        """
+        world = make_world(model)
+        counts = count(world, demonstrations)
+        reward = deepcopy(self.reward).to(world.tables.initial.device).requires_grad_(False)
+        require_counts(self.likelihood, counts, reward.sees_next)
+        program = reward_program(reward, priors_of(reward, self.prior), self.likelihood, world, counts)
+        draw = by_nuts if self.method == "nuts" else by_svi
+        return answer(self, world, reward, draw(self, program, reward, seed, progress), seed)

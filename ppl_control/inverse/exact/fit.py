@@ -1,0 +1,149 @@
+"""What an exact fit of a reward found, with its standard errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils import parameters_to_vector
+
+from ppl_control.inference.base import Solution
+from ppl_control.inverse.demonstrations.counts import Counts
+from ppl_control.inverse.exact.curvature import Curvature, curvature
+from ppl_control.inverse.exact.world import World
+from ppl_control.inverse.rewards.base import Reward
+from ppl_control.trajectory.model import TrajectoryModel
+
+__all__ = ["RewardFit"]
+
+FLAT = 1e-12  # of the largest curvature: directions flatter than this the demonstrations say nothing about
+
+
+@dataclass(frozen=True, eq=False)
+class RewardFit:
+    """A reward learned from demonstrations.
+
+    Attributes:
+        method: the settings.
+        reward: the reward learned, reward units.
+        solution: in the model with that reward: soft-optimal, or the posterior for the trajectory objective.
+        counts: the demonstrations as they were counted.
+        objective_value: the objective's mean over the demonstrations, nats, without penalty.
+        log_likelihood: Σ log π_ψ(a|s) over all demonstrations, nats; of the trajectory objective Σ log p(τ|O, ψ).
+        converged: whether the ascent's gradient came within the tolerance.
+        gradient: largest entry of the objective's gradient where it ended, nats per unit of ψ.
+        evaluations: of objective and gradient.
+        history: quantity → one number a step.
+        seconds: of the ascent.
+    """
+
+    method: Any
+    reward: Reward
+    solution: Solution
+    counts: Counts
+    objective_value: float
+    log_likelihood: float
+    converged: bool
+    gradient: float
+    evaluations: int
+    history: Mapping[str, Sequence[float]]
+    seconds: float
+    world: World = field(repr=False)
+
+    @property
+    def model(self) -> TrajectoryModel:
+        """The model with the reward learned."""
+        return self.solution.model
+
+    @property
+    def parameters(self) -> Float[Tensor, " P"]:
+        """All numbers of ψ in one row, in the order of ``reward.parameter_names``."""
+        return parameters_to_vector(self.reward.parameters()).detach()
+
+    @cached_property
+    def _curvature(self) -> Curvature | None:
+        if not self.reward.is_linear:
+            return None
+        paid, slopes = self.world.pay(self.reward), self.world.jacobian(self.reward)
+        return curvature(self.method.objective, self.world, self.counts, paid, slopes)
+
+    @cached_property
+    def covariance(self) -> Float[Tensor, "P P"] | None:
+        """Inverse of minus the Hessian (the penalty in it); None where the reward is not linear.
+
+        Directions that the demonstrations say nothing about have infinite variance.
+        """
+        if self._curvature is None:
+            return None
+        size = len(self._curvature.hessian)
+        penalty = self.method.l2 * self.counts.trajectories * torch.eye(size).to(self._curvature.hessian)
+        return _inverse(penalty - self._curvature.hessian)
+
+    @property
+    def standard_errors(self) -> Float[Tensor, " P"] | None:
+        """From the Hessian, in the order of ``reward.parameter_names``; None where the reward is not linear.
+
+        Those of the dual leave out the luck in the demonstrations, which its feature counts do not: see
+        ``robust_standard_errors``.
+        """
+        return None if self.covariance is None else self.covariance.diagonal().sqrt()
+
+    @property
+    def score_standard_errors(self) -> Float[Tensor, " P"] | None:
+        """From the outer product of scores (Berndt et al. 1974), of decisions for the conditional objective.
+
+        None where the reward is not linear, or trajectories are not known one by one.
+        """
+        if self._curvature is None or self._curvature.scores is None:
+            return None
+        return _inverse(self._curvature.scores).diagonal().sqrt()
+
+    @property
+    def robust_standard_errors(self) -> Float[Tensor, " P"] | None:
+        """Hessian⁻¹ · scores · Hessian⁻¹ (Huber 1967), which hold also where the model is wrong; None as above."""
+        if self.covariance is None or self._curvature is None or self._curvature.scores is None:
+            return None
+        if not bool(self.covariance.isfinite().all()):
+            return torch.full_like(self.parameters, torch.inf)
+        return (self.covariance @ self._curvature.scores @ self.covariance).diagonal().sqrt()
+
+    def summary(self) -> pd.DataFrame:
+        """One row a parameter: estimate and standard errors."""
+        columns = {
+            "estimate": self.parameters,
+            "standard_error": self.standard_errors,
+            "score_standard_error": self.score_standard_errors,
+            "robust_standard_error": self.robust_standard_errors,
+        }
+        return pd.DataFrame(
+            {name: np.full(len(self.parameters), np.nan) if v is None else v.numpy() for name, v in columns.items()},
+            index=pd.Index(self.reward.parameter_names, name="parameter"),
+        )
+
+    def _repr_html_(self) -> str:
+        return self.summary().to_html(float_format="{:.4f}".format, border=0)
+
+    def __repr__(self) -> str:
+        return (
+            f"RewardFit({self.method.objective}, log_likelihood={self.log_likelihood:.6g} nats, "
+            f"converged={self.converged})"
+        )
+
+
+def _inverse(information: Float[Tensor, "P P"]) -> Float[Tensor, "P P"]:
+    """The inverse of a positive semidefinite matrix; variances of what has a part in its null space are infinite."""
+    size = information.diagonal().clamp(min=torch.finfo(information.dtype).tiny).sqrt()
+    values, vectors = torch.linalg.eigh(information / size[:, None] / size)
+    known = values > FLAT * values.max()
+    kept = vectors[:, known]
+    covariance = kept @ (kept.T / values[known, None])
+    lost = (vectors[:, ~known].abs() > 1e-6).any(-1)
+    covariance[lost, lost] = torch.inf
+    return covariance / size[:, None] / size

@@ -1,0 +1,84 @@
+"""What of a reward behaviour can tell: the reward without its shaping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ppl_control.inverse.exact.world import World, make_world
+from ppl_control.trajectory.model import TrajectoryModel
+
+__all__ = ["reward_correlation", "without_shaping"]
+
+NOTHING = 1e-10  # of the largest eigenvalue: directions that behaviour does not feel
+
+
+@torch.no_grad()
+def without_shaping(model: TrajectoryModel, reward: Any) -> Float[Tensor, "S A"]:
+    """The smallest of all expected rewards E[r | s, a] that make for the same behaviour as this one, reward units.
+
+    Soft-optimal behaviour is log π_t = (Q_t − V_t)/α + log π0. A change δ of the reward leaves it as it is where
+    Q_t(s, ·) moves by the same for all actions, at all times. Without a horizon that is δ = Φ(s) − γ E Φ(s') for any
+    potential Φ; with one, fewer changes are free, since what is moved to the horizon is not paid back.
+
+    Args:
+        model: dynamics, discount and horizon; its own reward is not looked at.
+        reward: a reward model, or a table [S, A] or [S, A, S].
+
+    Raises:
+        ValueError: a model without tables, or a reward that does not fit it.
+
+    References:
+        Ng, Harada and Russell (1999); Kim et al. (2021), "Reward identification in inverse RL".
+    """
+    world = make_world(model)
+    alive = ~world.tables.terminal
+    paid = model.mdp.with_reward(reward).outcomes.expected_reward[alive].reshape(-1)
+    felt = _felt(world)
+    values, vectors = torch.linalg.eigh(felt)
+    kept = vectors[:, values > NOTHING * values.max()]
+    found = torch.zeros_like(world.tables.expected_reward)
+    found[alive] = (kept @ (kept.T @ paid)).view(-1, found.shape[1])
+    return found
+
+
+def reward_correlation(model: TrajectoryModel, reward: Any, other: Any) -> float:
+    """Pearson's correlation of two rewards without their shaping, over all (s, a) in which something is decided.
+
+    Raises:
+        ValueError: as ``without_shaping``.
+    """
+    alive = ~model.tables.terminal
+    rows = torch.stack([without_shaping(model, each)[alive].reshape(-1) for each in (reward, other)])
+    return float(torch.corrcoef(rows)[0, 1])
+
+
+def _felt(world: World) -> Float[Tensor, "N N"]:
+    """Σ_t (∂A_t/∂r)ᵀ (∂A_t/∂r), A = Q − mean_a Q: which directions of r [s, a] in live states move any decision."""
+    tables = world.tables
+    alive = ~tables.terminal
+    n, a = tables.num_states, tables.num_actions
+    places = alive[:, None].expand(n, a).reshape(-1)
+    identity = torch.eye(n * a).to(tables.initial)[:, places]
+    if tables.horizon is None:
+        # Q moves by δ + P dV, V by its mean: solved for all δ at once under the uniform policy, which none rules out.
+        mean = torch.kron(torch.eye(n), torch.full((1, a), 1 / a)).to(identity)
+        chain = mean @ (tables.matrix.to_dense() if tables.matrix.layout != torch.strided else tables.matrix)
+        ahead = torch.linalg.solve(torch.eye(n).to(chain) - chain, mean @ identity)
+        return _squared(identity + tables.matrix @ ahead, n, a, alive)
+    found = identity.new_zeros(identity.shape[1], identity.shape[1])
+    ahead = identity.new_zeros(n, identity.shape[1])
+    for _ in range(tables.horizon):
+        q = identity + tables.matrix @ ahead
+        found += _squared(q, n, a, alive)
+        ahead = q.view(n, a, -1).mean(1) * alive[:, None]
+    return found
+
+
+def _squared(q: Tensor, n: int, a: int, alive: Tensor) -> Tensor:
+    each = q.view(n, a, -1)
+    apart = (each - each.mean(1, keepdim=True))[alive].reshape(-1, q.shape[-1])
+    return apart.T @ apart
