@@ -13,6 +13,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from ppl_control.mdp.simulator_reward import PaidReward, RewardFunction, checked_reward, reward_digest, reward_name
+
 __all__ = ["SimulatorMDP"]
 
 
@@ -36,6 +38,7 @@ class SimulatorMDP:
         action_dim: m; None where actions are discrete.
         dtype: of observations and actions as tensors, float32.
         device: where methods compute.
+        reward: r(s, a, s') that is paid instead of the environment's own; None: its own.
 
     Raises:
         ValueError: no such environment, or one whose observations or actions are not of these kinds.
@@ -58,6 +61,7 @@ class SimulatorMDP:
         self._env, self._kwargs = env, make_kwargs
         self._borrowers: list[weakref.ref[Any]] = []  # of an instance, at most one; shared with copies by ``to``
         self.device = torch.device("cpu")
+        self.reward: RewardFunction | None = None
         first = self._made()
         self.name = _name(env, first)
         self.observation_space = _checked(first.observation_space, "observation_space", self.name)
@@ -90,7 +94,8 @@ class SimulatorMDP:
                     "makes it, so that several runs (or training and evaluation) have environments of their own"
                 )
             self._borrowers[:] = [weakref.ref(borrower)]
-        return self._made()
+        made = self._made()
+        return made if self.reward is None else PaidReward(made, self.reward)
 
     def give_back(self, env: gymnasium.Env) -> None:
         """Close an environment, or free the instance."""
@@ -115,9 +120,34 @@ class SimulatorMDP:
         moved.device = torch.zeros(0, device=device).device  # fails here, where the device is not to be had
         return moved
 
+    def with_reward(self, reward: RewardFunction) -> SimulatorMDP:
+        """The same environments, paying another reward.
+
+        Args:
+            reward: r(s, a, s') of tensors, reward units: states [b, n] and actions [b, m], float32, or indices [b]
+                counted from 0; returns [b]. A module is copied, and paid as it is now; a function is called as it is.
+
+        Raises:
+            ValueError: it does not return one finite number for each step that is tried out on it.
+
+        Note:
+            Observations, actions and ends are the environment's. It is called on the CPU, whatever ``device`` is.
+            An instance remains the one instance, lent once.
+
+        Example:
+            >>> lazy = SimulatorMDP("Pendulum-v1").with_reward(lambda state, action, following: -action[:, 0].abs())
+            >>> lazy
+            SimulatorMDP('Pendulum-v1').with_reward(<lambda>)
+        """
+        paying = copy.copy(self)
+        paying._borrowers = self._borrowers
+        paying.reward = checked_reward(reward, self)
+        return paying
+
     def digest(self) -> bytes:
-        """Bytes that tell simulators apart: name, arguments and spaces."""
-        return repr((self.name, sorted(self._kwargs.items()), self.observation_space, self.action_space)).encode()
+        """Bytes that tell simulators apart: name, arguments, spaces and a reward that is not their own."""
+        parts = (self.name, sorted(self._kwargs.items()), self.observation_space, self.action_space)
+        return repr(parts).encode() + (b"" if self.reward is None else reward_digest(self.reward, self))
 
     def _made(self) -> gymnasium.Env:
         if isinstance(self._env, gymnasium.Env):
@@ -137,7 +167,8 @@ class SimulatorMDP:
 
     def __repr__(self) -> str:
         arguments = "".join(f", {name}={value!r}" for name, value in self._kwargs.items())
-        return f"SimulatorMDP({self.name!r}{arguments})"
+        paid = "" if self.reward is None else f".with_reward({reward_name(self.reward)})"
+        return f"SimulatorMDP({self.name!r}{arguments}){paid}"
 
 
 def _name(env: Any, made: gymnasium.Env) -> str:

@@ -1,0 +1,131 @@
+"""Demonstrations as a simulator understands them, and what is wrong with those it does not."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from ppl_control.inverse.demonstrations import Demonstrations
+from ppl_control.inverse.demonstrations.reading import as_demonstrations
+from ppl_control.inverse.sampled.recording import time_limit
+from ppl_control.mdp.simulator_reward import probed
+from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.sampling import Trajectories
+
+__all__ = ["Demonstration", "require_demonstrations", "require_model", "require_reward"]
+
+SLACK = 1e-4  # of a box's width, by which an action may lie outside through rounding
+
+
+class Demonstration(NamedTuple):
+    """One trajectory in the simulator's terms: ``states`` [L+1, …], ``actions`` [L, …], and whether it ended there."""
+
+    states: Tensor
+    actions: Tensor
+    terminated: bool
+
+
+def require_model(model: Any) -> None:
+    """Raise a ValueError where the world is no simulator."""
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
+    if not model.is_simulator:
+        raise ValueError(
+            f"model: SampledMaxEntIRL learns by playing in a SimulatorMDP, got {model!r}; where the dynamics are "
+            "known use MaxEntIRL, which computes what is sampled here"
+        )
+
+
+def require_reward(name: str, reward: nn.Module, model: TrajectoryModel) -> None:
+    """Raise a ValueError where a reward does not fit the simulator, or has no slope to follow."""
+    try:
+        model.mdp.with_reward(reward)
+    except ValueError as error:
+        raise ValueError(str(error).replace("reward", name, 1)) from error
+    with torch.enable_grad():
+        slope = reward(*probed(model.mdp)).requires_grad
+    if not slope:
+        raise ValueError(f"{name}: what {type(reward).__name__} returns does not hang on its parameters")
+
+
+def require_demonstrations(given: Any, model: TrajectoryModel) -> tuple[list[Demonstration], bool]:
+    """The demonstrations in the simulator's types, and whether survival was drawn in them.
+
+    Where nobody said how a trajectory ended, the world ended it if it is shorter than the time limit and than the
+    longest of its kind.
+
+    Raises:
+        ValueError: states or actions that are not the simulator's; the message names trajectory and step.
+    """
+    if isinstance(given, Trajectories):  # of a simulator: its discount is no survival
+        given = Demonstrations.from_trajectories(given, survival_drawn=False)
+    demonstrations = as_demonstrations(given)
+    unsaid = [len(a) for a, said in zip(demonstrations.actions, demonstrations.terminated, strict=True) if said is None]
+    limit = min([max(unsaid, default=0), *([time_limit(model)] if time_limit(model) is not None else [])])  # type: ignore[list-item]
+    found = []
+    for i, (states, actions) in enumerate(zip(demonstrations.states, demonstrations.actions, strict=True)):
+        if not len(actions):
+            continue
+        said = demonstrations.terminated[i]
+        states, ended = _without_silent_end(states, model)
+        found.append(
+            Demonstration(
+                _checked(states, model.mdp.observation_space, i, "state"),
+                _checked(actions, model.mdp.action_space, i, "action"),
+                ended or (len(actions) < limit if said is None else bool(said)),
+            )
+        )
+    return found, demonstrations.survival_drawn
+
+
+def _without_silent_end(states: Tensor, model: TrajectoryModel) -> tuple[Tensor, bool]:
+    """In tables S marks an end whose state was not recorded: the state before stands for it."""
+    indices = model.mdp.num_states is not None and states.ndim == 1
+    if not indices or len(states) < 2 or float(states[-1]) != model.mdp.num_states:
+        return states, False
+    return torch.cat([states[:-1], states[-2:-1]]), True
+
+
+def _checked(rows: Tensor, space: spaces.Space, i: int, what: str) -> Tensor:
+    if isinstance(space, spaces.Discrete):
+        return _indices(rows, int(space.n), i, what)
+    assert isinstance(space, spaces.Box)
+    width = space.shape[0]
+    if tuple(rows.shape[1:]) != (width,):
+        shape = list(rows.shape[1:])
+        raise ValueError(f"demonstrations[{i}] step 0: expected a {what} of shape [{width}], got shape {shape}")
+    rows = rows.detach().cpu().to(torch.float32)
+    if not bool(rows.isfinite().all()):
+        step = int((~rows.isfinite()).nonzero()[0, 0])
+        raise ValueError(f"demonstrations[{i}] step {step}: the {what} is {rows[step].tolist()}")
+    if what == "state":
+        return rows  # environments are known to step outside the space they name
+    low, high = (torch.as_tensor(np.asarray(bound, dtype=np.float32)) for bound in (space.low, space.high))
+    slack = torch.where((high - low).isfinite(), SLACK * (high - low), 0.0)
+    outside = ((rows < low - slack) | (rows > high + slack)).any(-1)
+    if bool(outside.any()):
+        step = int(outside.nonzero()[0, 0])
+        raise ValueError(
+            f"demonstrations[{i}] step {step}: the action {rows[step].tolist()} is outside the bounds "
+            f"{low.tolist()} to {high.tolist()}"
+        )
+    return rows.clamp(low, high)
+
+
+def _indices(rows: Tensor, n: int, i: int, what: str) -> Tensor:
+    rows = rows.detach().cpu()
+    if rows.ndim != 1:
+        shape = list(rows.shape[1:])
+        raise ValueError(f"demonstrations[{i}] step 0: expected a {what} that is an index, got shape {shape}")
+    wrong = (rows != rows.round()) if rows.is_floating_point() else torch.zeros(len(rows), dtype=torch.bool)
+    wrong = wrong | (rows < 0) | (rows >= n)
+    if bool(wrong.any()):
+        step = int(wrong.nonzero()[0, 0])
+        raise ValueError(
+            f"demonstrations[{i}] step {step}: expected a {what} from 0 to {n - 1}, got {rows[step].item()!r}"
+        )
+    return rows.long()

@@ -1,0 +1,128 @@
+"""The state of the game between agent and reward, between two rounds."""
+
+from __future__ import annotations
+
+from collections import deque
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from ppl_control.inference.base import IterativeMethod
+from ppl_control.inverse.sampled.live import paying
+from ppl_control.inverse.sampled.recording import Episode
+from ppl_control.inverse.sampled.steps import Steps
+from ppl_control.randomness import RandomStream
+from ppl_control.trajectory.model import TrajectoryModel
+
+if TYPE_CHECKING:
+    from ppl_control.inverse.sampled.method import SampledMaxEntIRL
+
+__all__ = ["Game", "begin"]
+
+RATE = 3e-3  # of Adam on the reward
+LINEAR_RATE = 0.1  # the same for weights of features, in units of α
+
+
+@dataclass(eq=False)
+class Game:
+    """Everything that a round reads and writes.
+
+    Attributes:
+        settings: of the method.
+        agent: the method that follows the reward.
+        model: the simulator, with its own reward.
+        live: the same world, paying ``reward`` as it is at the moment.
+        demonstrated: the demonstrators' rows.
+        demonstrated_discount: γ; 1 where survival was drawn.
+        reward: r_ψ, which learns.
+        shaping: h, which learns, or None.
+        optimizer: of both.
+        state: the agent's.
+        stream: random numbers of the episodes that are compared.
+        generator: draws rows where there are too many.
+        store: episodes of the latest rounds, the newest last.
+        number: rounds made.
+        played: environment steps of the episodes that were compared.
+        moved: how far the reward moved last, nats.
+        history: quantity → one number a round.
+    """
+
+    settings: SampledMaxEntIRL
+    agent: IterativeMethod
+    model: TrajectoryModel
+    live: TrajectoryModel
+    demonstrated: Steps
+    demonstrated_discount: float
+    reward: nn.Module
+    shaping: nn.Module | None
+    optimizer: torch.optim.Optimizer
+    state: Any
+    stream: RandomStream
+    generator: torch.Generator
+    store: deque[list[Episode]]
+    number: int = 0
+    played: int = 0
+    moved: float = 0.0
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def temperature(self) -> float:
+        """The agent's α, reward units per nat: the model's, unless it is learned."""
+        return float(getattr(self.state, "temperature", self.model.temperature))
+
+    @property
+    def steps(self) -> int:
+        """Environment steps in all."""
+        return self.state.number + self.played
+
+    def rewards(self, steps: Steps) -> Float[Tensor, " N"]:
+        """R_ψ of each row, reward units."""
+        return self.reward(steps.state, steps.action, steps.next_state).double()
+
+    def shaped(self, steps: Steps) -> Float[Tensor, " N"]:
+        """F = r + γ h(s') − h(s), with h = 0 where the world ended; r where there is no h."""
+        value = self.rewards(steps)
+        if self.shaping is None:
+            return value
+        here = self.shaping(steps.state, steps.action, steps.next_state).double()
+        there = self.shaping(steps.next_state, steps.action, steps.next_state).double()
+        return value + self.model.discount * torch.where(steps.last, 0.0, there) - here
+
+
+def begin(
+    settings: SampledMaxEntIRL,
+    agent: IterativeMethod,
+    model: TrajectoryModel,
+    demonstrated: Steps,
+    survival_drawn: bool,
+    seed: int,
+) -> Game:
+    """The game before its first round; every random stream follows from the seed."""
+    agent_seed, stream_seed, row_seed = np.random.SeedSequence([seed % 2**63, 2]).generate_state(3).tolist()
+    reward, shaping = (
+        None if module is None else deepcopy(module).cpu() for module in (settings.reward, settings.shaping)
+    )
+    assert reward is not None
+    parameters = [p for module in (reward, shaping) if module is not None for p in module.parameters()]
+    rate = LINEAR_RATE * model.temperature if getattr(reward, "is_linear", False) else RATE
+    live = paying(model, reward)
+    return Game(
+        settings=settings,
+        agent=agent,
+        model=model,
+        live=live,
+        demonstrated=demonstrated,
+        demonstrated_discount=1.0 if survival_drawn else model.discount,
+        reward=reward,
+        shaping=shaping,
+        optimizer=torch.optim.Adam([p for p in parameters if p.requires_grad], lr=settings.learning_rate or rate),
+        state=agent.init(live, agent_seed),
+        stream=RandomStream(stream_seed),
+        generator=torch.Generator().manual_seed(row_seed),
+        store=deque(maxlen=settings.memory),
+    )
