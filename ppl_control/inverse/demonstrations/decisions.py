@@ -40,6 +40,10 @@ class Decisions:
         """Some of them."""
         return Decisions(self.states[rows], self.actions[rows], self.t[rows], self.trajectory[rows])
 
+    def to(self, device: torch.device) -> Decisions:
+        """The same on another device."""
+        return Decisions(*(column.to(device) for column in (self.states, self.actions, self.t, self.trajectory)))
+
     def refuse(self, wrong: Tensor, what: str) -> None:
         """Raise a ValueError that names the first decision where ``wrong``, [N], and says ``what``."""
         if bool(wrong.any()):
