@@ -29,7 +29,8 @@ def fit_by_likelihood(
 ) -> dict[str, list[float]]:
     """Train a policy in place to give the demonstrated actions the highest log-probability.
 
-    Least squares come first where the policy has a mode to lead (see ``warm_up``). The policy that is left is the one that did best on the decisions held out, or the last without any.
+    Least squares come first where the policy has a mode to lead (see ``warm_up``). The policy that is left is the one
+    that did best on the decisions held out, or the last without any.
 
     Args:
         method: the settings.
