@@ -8,6 +8,7 @@ from ppl_control.inverse.rewards import ActionCost, LinearReward, MLPReward, Rew
 from ppl_control.inverse.demonstrations import Counts, Demonstrations, expected_counts, from_decisions
 from ppl_control.inverse.exact import MaxEntIRL, RewardFit, UnboundedError
 from ppl_control.inverse.bayesian import BayesianIRL, RewardPosterior
+from ppl_control.inverse.cloning import BehaviourCloning
 from ppl_control.inverse.reports import (
     occupancy,
     occupancy_distance,
@@ -33,6 +34,7 @@ __all__ = [
     "UnboundedError",
     "BayesianIRL",
     "RewardPosterior",
+    "BehaviourCloning",
     "occupancy",
     "occupancy_distance",
     "policy_distance",

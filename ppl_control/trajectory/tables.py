@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -15,7 +16,7 @@ from ppl_control.mdp.tabular import TabularMDP
 
 __all__ = ["GuideTables", "Tables", "make_tables"]
 
-WITHOUT_REWARD = ("log_p", "successor", "dense", "matrix", "transposed", "surely_ends")  # of what Tables caches
+WITHOUT_REWARD = ("log_p", "successor", "dense", "links", "surely_ends")  # of what Tables caches
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,29 +80,24 @@ class Tables:
         return matrix[..., :num_states].reshape(-1, num_states).contiguous()
 
     @cached_property
-    def matrix(self) -> Tensor:
-        """P(successor = s' | s, a) over surviving states, [SA, S]; dense where that is the faster form, else CSR."""
-        if self.dense is not None:
-            return self.dense
-        row, column, chance = self._survivals
-        return _csr(row, column, chance, (self.num_states * self.num_actions, self.num_states))
+    def links(self) -> tuple[Any, Any]:
+        """P(successor = s' | s, a) over surviving states for NumPy, rows a·S + s, [A·S, S]; and its transpose.
 
-    @cached_property
-    def transposed(self) -> Tensor:
-        """The transpose of ``matrix``, [S, SA], laid out for products of its own."""
-        if self.dense is not None:
-            return self.dense.T.contiguous()
-        row, column, chance = self._survivals
-        return _csr(column, row, chance, (self.num_states, self.num_states * self.num_actions))
+        SciPy's CSR or, where ``dense`` is the faster form, arrays: products of either take a fraction of torch's, whose
+        every call on a sparse matrix prepares it anew.
+        """
+        from scipy.sparse import csr_array
 
-    @property
-    def _survivals(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Row s·A + a, successor and probability of every outcome that goes on."""
         num_states, num_actions, width = self.outcomes.probability.shape
-        row = torch.arange(num_states * num_actions, device=self.successor.device).repeat_interleave(width)
-        column, chance = self.successor.reshape(-1), self.outcomes.probability.reshape(-1)
+        row = torch.arange(num_actions) * num_states + torch.arange(num_states)[:, None]
+        row = row.reshape(-1).repeat_interleave(width).numpy()
+        column, chance = self.successor.reshape(-1).cpu().numpy(), self.outcomes.probability.reshape(-1).cpu().numpy()
         kept = (column < num_states) & (chance > 0)
-        return row[kept], column[kept], chance[kept]
+        shape = (num_actions * num_states, num_states)
+        ahead = csr_array((chance[kept], (row[kept].astype(np.int32), column[kept].astype(np.int32))), shape=shape)
+        if self.dense is not None:
+            return ahead.toarray(), ahead.T.toarray()
+        return ahead, ahead.T.tocsr()
 
     @cached_property
     def surely_ends(self) -> bool:
@@ -145,15 +141,6 @@ class Tables:
     def at_successor(self, value: Float[Tensor, "*T S"]) -> Float[Tensor, "*T S A K"]:
         """value(s') of each outcome; 0 at the silent end."""
         return torch.cat([value, value.new_zeros((*value.shape[:-1], 1))], -1)[..., self.successor]
-
-
-def _csr(row: Tensor, column: Tensor, value: Tensor, shape: tuple[int, int]) -> Tensor:
-    entries = torch.sparse_coo_tensor(torch.stack([row, column]), value, shape, check_invariants=True).coalesce()
-    (rows, columns), starts = entries.indices(), row.new_zeros(shape[0] + 1)
-    starts[1:] = torch.bincount(rows, minlength=shape[0]).cumsum(0)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        return torch.sparse_csr_tensor(starts, columns, entries.values(), shape, check_invariants=True)
 
 
 @dataclass(frozen=True, eq=False)

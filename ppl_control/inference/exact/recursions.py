@@ -24,7 +24,6 @@ __all__ = [
     "posterior_backup",
     "soft_maximum",
     "variational_backup",
-    "variational_values",
 ]
 
 
@@ -61,24 +60,6 @@ def backward(
     for t in range(tables.horizon - 1, -1, -1):
         q[t] = backup(tables, value[t + 1])
         value[t] = soft_maximum(q[t], tables.log_prior[t])
-    return value.masked_fill(tables.terminal, 0.0), q
-
-
-def variational_values(
-    tables: Tables, reward: Float[Tensor, "S A"]
-) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
-    """V [t, s] and Q [t, s, a] of ``variational_backup`` over a finite horizon for expected rewards, nats.
-
-    What ``backward`` computes, written into its place: three operations a step.
-    """
-    assert tables.horizon is not None
-    value = reward.new_zeros(tables.horizon + 1, tables.num_states)
-    q = reward.new_empty(tables.horizon, tables.num_states, tables.num_actions)
-    weighed, paid = torch.empty_like(reward), reward.reshape(-1)
-    for t in range(tables.horizon - 1, -1, -1):
-        torch.addmv(paid, tables.matrix, value[t + 1], out=q[t].view(-1))
-        torch.add(q[t], tables.log_prior[t], out=weighed)
-        torch.logsumexp(weighed, -1, out=value[t])
     return value.masked_fill(tables.terminal, 0.0), q
 
 

@@ -12,7 +12,7 @@ from ppl_control.inference.base import Solution, require_exact
 from ppl_control.inference.exact.answer import exact_solution, linear_gaussian_solution
 from ppl_control.inference.exact.fixed_point import soft_fixed_point
 from ppl_control.inference.exact.linear_gaussian import variational_control
-from ppl_control.inference.exact.recursions import variational_values
+from ppl_control.inference.exact.sweeps import soft_sweeps
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables
@@ -60,6 +60,6 @@ class SoftValueIteration:
             asked = math.inf if self.tolerance is None else self.tolerance / model.temperature
             value, q, error = soft_fixed_point(tables, model.discount, asked)
         else:
-            value, q = variational_values(tables, tables.expected_reward)
+            value, q, _ = soft_sweeps(tables, tables.expected_reward)
         guide = GuideTables(torch.log_softmax(tables.log_prior + q, -1))
         return exact_solution(model, self, guide, value, q, error)

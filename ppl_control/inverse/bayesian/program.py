@@ -78,7 +78,9 @@ def _in_precision(given: Any, dtype: torch.dtype) -> Any:
     """The same distribution over numbers of another precision: ``Normal(0.0, 1.0)`` is float32 unasked."""
     if isinstance(given, Independent):
         return _in_precision(given.base_dist, dtype).to_event(given.reinterpreted_batch_ndims)
-    settings = {n: getattr(given, n) for n in given.arg_constraints if n in vars(given) or n in vars(type(given))}
+    kind = type(given)  # of two names for one thing, such as probs and logits, only one is there yet
+    named = [n for n in given.arg_constraints if n in vars(given) or isinstance(getattr(kind, n, None), property)]
+    settings = {n: getattr(given, n) for n in named}
     if not settings or not all(isinstance(value, Tensor) for value in settings.values()):
         return given
-    return type(given)(**{n: value.to(dtype) for n, value in settings.items()})
+    return kind(**{n: value.to(dtype) for n, value in settings.items()})

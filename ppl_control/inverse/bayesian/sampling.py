@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Draws", "by_nuts", "by_svi"]
 
-PARTICLES = 8  # of each step of SVI
+PARTICLES = 4  # of each step of SVI
 
 
 @dataclass(frozen=True, eq=False)

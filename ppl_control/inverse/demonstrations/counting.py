@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from ppl_control.inverse.demonstrations.counts import Counts, Record
 from ppl_control.inverse.demonstrations.reading import as_demonstrations
 from ppl_control.inverse.demonstrations.records import Demonstrations
 from ppl_control.inverse.exact.world import World
+from ppl_control.trajectory.masked import weighted
 
 __all__ = ["count"]
 
@@ -25,11 +26,16 @@ def count(world: World, given: Any) -> Counts:
             the model says is impossible; the message names trajectory and step.
     """
     if isinstance(given, Counts):
-        return _fitting(world, given)
-    demonstrations = as_demonstrations(given)
-    steps = _flattened(world, demonstrations)
-    _check_starts_and_choices(world, steps)
-    return _summed(world, demonstrations, steps, _outcomes_met(world, demonstrations, steps))
+        _check_counts(world, given)
+        counts = given
+    else:
+        demonstrations = as_demonstrations(given)
+        steps = _flattened(world, demonstrations)
+        _check_starts_and_choices(world, steps)
+        counts = _summed(world, demonstrations, steps, _outcomes_met(world, demonstrations, steps))
+    decisions = counts.decisions.to(world.tables.initial)
+    log_prior = float(weighted(decisions, world.tables.log_prior).sum())
+    return replace(counts, decisions=decisions.mT.contiguous().mT, log_prior=log_prior)  # laid out as values are
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +80,7 @@ class _Met:
 def _flattened(world: World, demonstrations: Demonstrations) -> _Steps:
     horizon = world.tables.horizon
     for i, (states, actions) in enumerate(zip(demonstrations.states, demonstrations.actions, strict=True)):
-        _check_range(i, "state", states, world.tables.num_states)
+        _check_range(i, "state", states, world.tables.num_states, silent=demonstrations.survival_drawn)
         _check_range(i, "action", actions, world.tables.num_actions)
         if horizon is not None and len(actions) > horizon:
             raise ValueError(f"demonstrations[{i}] step {horizon}: the model has a horizon of {horizon} decisions")
@@ -92,12 +98,12 @@ def _flattened(world: World, demonstrations: Demonstrations) -> _Steps:
     )
 
 
-def _check_range(i: int, what: str, values: Tensor, size: int) -> None:
-    """Raise a ValueError for an index out of range; the last state may be S, an end that was not recorded."""
+def _check_range(i: int, what: str, values: Tensor, size: int, silent: bool = False) -> None:
+    """Raise a ValueError for an index out of range; our own samples may end in S, an end that was not recorded."""
     if values.ndim != 1:
         raise ValueError(f"demonstrations[{i}]: expected one index a {what}, got shape {list(values.shape)}")
     good = (values >= 0) & (values < size) & (values == values.long())
-    if what == "state":
+    if silent:
         good[-1] |= values[-1] == size
     if not bool(good.all()):
         step = int((~good).nonzero()[0])
@@ -116,7 +122,6 @@ def _check_starts_and_choices(world: World, steps: _Steps) -> None:
             f"demonstrations[{i}] step 0: impossible in this model: it starts in state {steps.first[i]}, where the "
             "model never does; see mdp.with_initial"
         )
-    steps.refuse(tables.terminal.cpu().numpy()[steps.state], "it acts in state {s}, which is terminal")
     prior = _log_prior(world, steps)
     steps.refuse(prior == -np.inf, "impossible in this model: action {a} has no prior probability in state {s}")
 
@@ -137,9 +142,9 @@ def _outcomes_met(world: World, demonstrations: Demonstrations, steps: _Steps) -
     ends, goes_on = (p * (match & done)).sum(-1), (p * (match & ~done)).sum(-1)
 
     impossible = "impossible in this model: action {a} in state {s} cannot lead to state {next}"
+    after = "it acts after the trajectory ended in state {next}, at step {after}"
+    steps.refuse(recorded & ~steps.last & (goes_on == 0) & (ends > 0), after)
     steps.refuse(recorded & (ends + goes_on == 0), impossible)
-    steps.refuse(~recorded & ~steps.last, "it acts after the end, at step {after}")
-    steps.refuse(~steps.last & (goes_on == 0), "it acts after the trajectory ended in state {next}, at step {after}")
     dies = goes_on * (1 - discount) if demonstrations.survival_drawn else 0 * goes_on
     steps.refuse(~recorded & (ends + dies == 0), "impossible in this model: action {a} in state {s} cannot end it")
 
@@ -212,7 +217,7 @@ def _summed(world: World, demonstrations: Demonstrations, steps: _Steps, met: _M
     )
 
 
-def _fitting(world: World, counts: Counts) -> Counts:
+def _check_counts(world: World, counts: Counts) -> None:
     tables = world.tables
     shape, expected = tuple(counts.decisions.shape), tuple(tables.log_prior.shape)
     if shape != expected:
@@ -224,4 +229,3 @@ def _fitting(world: World, counts: Counts) -> Counts:
             f"demonstrations: expected counts of outcomes of shape {list(world.named.shape)}, got "
             f"{list(counts.outcomes.shape)}: they belong to another model"
         )
-    return counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -59,6 +60,7 @@ class Counts:
         cut: where trajectories were cut off, [t, s] up to t = T, or [s].
         discounted_outcomes: the outcomes met, each counting γᵗ, [s, a, k].
         discounted_cut: where they were cut off, each counting γᵗ.
+        log_prior: Σ log π0 of the decisions, nats; known once they are held against a model.
         log_density: Σ log p(τ) under prior and dynamics, nats, without any factor of optimality.
         record: the trajectories one by one, where there are any.
         unknown_end: trajectory and step of an end whose state is not known though several are possible.
@@ -71,9 +73,15 @@ class Counts:
     cut: Float[Tensor, "*T1 S"] | None = None
     discounted_outcomes: Float[Tensor, "S A K"] | None = None
     discounted_cut: Float[Tensor, "*T1 S"] | None = None
+    log_prior: float = float("nan")
     log_density: float = float("nan")
     record: Record | None = None
     unknown_end: tuple[int, int] | None = None
+
+    @cached_property
+    def visits(self) -> Float[Tensor, "*T S"]:
+        """How often something was done in each state."""
+        return self.decisions.sum(-1)
 
     @property
     def num_decisions(self) -> float:

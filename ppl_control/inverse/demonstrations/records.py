@@ -25,13 +25,13 @@ class Demonstrations:
     """Trajectories of a demonstrator, of whatever lengths.
 
     Attributes:
-        states: of each trajectory, [L+1] indices or [L+1, n] vectors; in tables S stands for an end whose last state
-            was not recorded.
+        states: of each trajectory, [L+1] indices or [L+1, n] vectors. Our own samples of tables end in S, an end whose
+            last state was not recorded.
         actions: of each trajectory, [L] indices or [L, m] vectors.
         terminated: whether the world itself ended each trajectory, or None where nobody said (a tabular model knows).
             A trajectory that did not end was cut off: what would have followed is not known.
-        survival_drawn: the discount was drawn as survival, so that trajectories die of it; later steps are then not
-            discounted once more.
+        survival_drawn: they are samples of a table, in which the discount was drawn as survival, so that trajectories
+            die of it; later steps are then not discounted once more.
 
     Raises:
         ValueError: no trajectories, rows of other things than finite numbers, or lengths that do not fit each other;

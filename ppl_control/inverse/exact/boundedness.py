@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ppl_control.inference.exact.fixed_point import longest_life
+from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.exact.world import World
 from ppl_control.trajectory.tables import Tables
@@ -43,7 +44,7 @@ def _best(tables: Tables, reward: Float[Tensor, "S A"], discount: float) -> Floa
     allowed = tables.log_prior > -torch.inf
 
     def backup(ahead: Tensor, can: Tensor) -> Tensor:
-        q = reward + (tables.matrix @ ahead).view_as(reward)
+        q = reward + expected(tables, ahead)
         return torch.where(can, q, -torch.inf).amax(-1).masked_fill(tables.terminal, 0.0)
 
     if tables.horizon is not None:

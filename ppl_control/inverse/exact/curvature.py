@@ -1,8 +1,8 @@
 """Second derivatives of the objectives where the reward is linear, exactly, and the scores that make them up.
 
 With V = log Σ π0 exp Q, ∇²V = E_π ∇²Q + Cov_π(∇Q). So the Hessian of any sum of values is
-Σ_{t,s} x_t(s) Cov(∇Q_t(s, ·)), where x is the mass that reaches V_t(s) backward through the gradient: the same flow that
-gives the gradient itself.
+Σ_{t,s} x_t(s) Cov(∇Q_t(s, ·)), where x is the mass that reaches V_t(s) backward through the gradient: the same flow
+that gives the gradient itself.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from torch import Tensor
 
 from ppl_control.inference.exact.message_passing import posterior_guide
 from ppl_control.inference.exact.recursions import chain, posterior_backup
+from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts, Record
-from ppl_control.inverse.exact.values import posterior_value, soft_q, stationary_flow, true_flow
+from ppl_control.inverse.exact.objectives import values_of_dual
+from ppl_control.inverse.exact.values import carried, posterior_value, soft_values
 from ppl_control.inverse.exact.world import World
 from ppl_control.trajectory.tables import GuideTables
 
@@ -56,19 +58,12 @@ def curvature(
     """
     if objective == "trajectory":
         return _of_posterior(world, counts, paid, slopes)
-    q = soft_q(world, world.expected(paid))
-    policy = torch.softmax(world.tables.log_prior + q, -1)
+    _, q, policy = soft_values(world, world.expected(paid))
     if objective == "conditional":
-        decisions = counts.decisions.to(q)
-        values, source = -decisions.sum(-1), decisions
+        source, values = counts.decisions.to(q), -counts.visits.to(q)
     else:
-        assert counts.discounted_cut is not None
-        assert counts.starts is not None
-        cut = counts.discounted_cut.to(q)
-        values, source = (cut[: len(q)] if q.ndim == 3 else cut).clone(), torch.zeros_like(q)
-        (values[0] if q.ndim == 3 else values).sub_(counts.starts.to(q))
-    values = values.masked_fill(world.tables.terminal, 0.0)
-    mass = values + _arrived(world, policy, source + values[..., None] * policy)
+        source, values = torch.zeros_like(q), values_of_dual(counts).to(q)
+    _, mass = carried(world, policy, source, values)
     slope_q, slope_v = _slopes(world, policy, world.expected(slopes))
     hessian = _spread(mass[..., None] * policy, slope_q, mass, slope_v)
     if objective == "conditional":
@@ -82,26 +77,18 @@ def _padded(slope_v: Float[Tensor, "*T S P"]) -> Float[Tensor, "S+1 P"]:
     return torch.cat([begin, begin.new_zeros(1, begin.shape[-1])])
 
 
-def _arrived(world: World, policy: Tensor, source: Tensor) -> Tensor:
-    if policy.ndim == 3:
-        return true_flow(world, policy, source)[1]
-    return stationary_flow(world, policy, torch.mv(world.tables.transposed, source.reshape(-1)))
-
-
 def _slopes(world: World, policy: Tensor, slopes: Float[Tensor, "S A P"]) -> tuple[Tensor, Tensor]:
     """∇Q [*t, s, a, p] and ∇V [*t, s, p] of the soft optimum."""
     tables = world.tables
-    sizes = (tables.num_states, tables.num_actions)
     if policy.ndim == 2:
         matrix = chain(tables, GuideTables(policy.log()))[:, :-1]
         slope_v = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix, (policy[..., None] * slopes).sum(1))
-        slope_q = slopes + (tables.matrix @ slope_v).unflatten(0, sizes)
-        return slope_q, slope_v
+        return slopes + expected(tables, slope_v), slope_v
     slope_q = slopes.new_empty(*policy.shape, slopes.shape[-1])
     slope_v = slopes.new_zeros(len(policy), tables.num_states, slopes.shape[-1])
     ahead = slope_v[-1]
     for t in range(len(policy) - 1, -1, -1):
-        slope_q[t] = slopes + (tables.matrix @ ahead).unflatten(0, sizes)
+        slope_q[t] = slopes + expected(tables, ahead)
         slope_v[t] = ahead = (policy[t, ..., None] * slope_q[t]).sum(1).masked_fill(tables.terminal[:, None], 0.0)
     return slope_q, slope_v
 
@@ -138,8 +125,9 @@ def _of_posterior(world: World, counts: Counts, paid: Tensor, slopes: Tensor) ->
     begin = slope_v[0] if timed else slope_v
     mean = (start[:, None] * begin).sum(0)
     hessian -= counts.trajectories * (_outer(begin, start) - torch.outer(mean, mean))
-    expected = mean.expand(len(begin) + 1, -1)
-    return Curvature(hessian, _by_trajectory(counts.record, slopes, expected, slope_v, discounted=False))
+    return Curvature(
+        hessian, _by_trajectory(counts.record, slopes, mean.expand(len(begin) + 1, -1), slope_v, discounted=False)
+    )
 
 
 def _tilted_flow(world: World, joint: Tensor, values: Tensor) -> Tensor:

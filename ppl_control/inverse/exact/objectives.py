@@ -9,11 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ppl_control.inverse.demonstrations.counts import Counts
-from ppl_control.inverse.exact.values import posterior_value, soft_q
+from ppl_control.inverse.exact.values import posterior_value, weighed_values
 from ppl_control.inverse.exact.world import World
 from ppl_control.trajectory.masked import weighted
 
-__all__ = ["OBJECTIVES", "conditional", "dual", "require_counts", "trajectory"]
+__all__ = ["OBJECTIVES", "conditional", "dual", "require_counts", "trajectory", "values_of_dual"]
 
 
 def conditional(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> Float[Tensor, ""]:
@@ -27,10 +27,8 @@ def conditional(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> 
     References:
         Rust (1987), eq. 4.13; Ziebart (2010).
     """
-    q = soft_q(world, world.expected(paid))
-    seen = counts.decisions.sum(-1) > 0
-    log_policy = torch.log_softmax(world.tables.log_prior[seen] + q[seen], -1)
-    return weighted(counts.decisions[seen].to(q), log_policy).sum() / counts.trajectories
+    found = weighed_values(world, world.expected(paid), counts.decisions, -counts.visits)
+    return (counts.log_prior + found) / counts.trajectories
 
 
 def dual(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> Float[Tensor, ""]:
@@ -42,12 +40,18 @@ def dual(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> Float[T
     References:
         Ziebart (2010), theorem 6.2; Bloem and Bambos (2014); Gleave and Toyer (2022, arXiv 2203.11409).
     """
-    assert counts.starts is not None
     assert counts.discounted_outcomes is not None
-    assert counts.discounted_cut is not None
-    q = soft_q(world, world.expected(paid))
-    worth = _worth(world, q, counts.discounted_cut) - _worth(world, q, _at_start(world, counts.starts))
+    worth = weighed_values(world, world.expected(paid), None, values_of_dual(counts).to(paid))
     return (_collected(counts.discounted_outcomes, paid) + worth) / counts.trajectories
+
+
+def values_of_dual(counts: Counts) -> Float[Tensor, "*T1 S"]:
+    """How much each V counts in the dual: V where trajectories were cut off less V where they started, [t, s] or [s]."""
+    assert counts.starts is not None
+    assert counts.discounted_cut is not None
+    weights = counts.discounted_cut.clone()
+    (weights[0] if weights.ndim == 2 else weights).sub_(counts.starts)
+    return weights
 
 
 def trajectory(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> Float[Tensor, ""]:
@@ -93,17 +97,3 @@ def require_counts(objective: str, counts: Counts, sees_next: bool) -> None:
 
 def _collected(outcomes: Float[Tensor, "S A K"], paid: Float[Tensor, "S A K1"]) -> Tensor:
     return (outcomes.to(paid) * paid).sum()
-
-
-def _worth(world: World, q: Float[Tensor, "*T S A"], mass: Float[Tensor, "*T S"]) -> Tensor:
-    """Σ mass · V over the places where there is mass; V at the horizon and in terminal states is 0."""
-    mass = mass[: len(q)] if q.ndim == 3 else mass
-    there = (mass > 0) & ~world.tables.terminal
-    value = torch.logsumexp(world.tables.log_prior[there] + q[there], -1)
-    return (mass[there].to(q) * value).sum()
-
-
-def _at_start(world: World, starts: Float[Tensor, " S"]) -> Float[Tensor, "*T S"]:
-    if world.tables.horizon is None:
-        return starts
-    return torch.cat([starts[None], starts.new_zeros(world.tables.horizon, len(starts))])

@@ -14,24 +14,50 @@ from torch import Tensor
 
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_fixed_point
 from ppl_control.inference.exact.message_passing import posterior_guide
-from ppl_control.inference.exact.recursions import backward, chain, posterior_backup, variational_values
+from ppl_control.inference.exact.recursions import backward, chain, posterior_backup
+from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps
 from ppl_control.inverse.exact.world import World
 from ppl_control.trajectory.tables import GuideTables
 
-__all__ = ["posterior_value", "soft_q", "stationary_flow", "true_flow"]
+__all__ = ["carried", "posterior_value", "soft_values", "weighed_values"]
 
 
-def soft_q(world: World, reward: Float[Tensor, "S A"]) -> Float[Tensor, "*T S A"]:
-    """Q = E[r + V'], V = log Σ_a π0 exp Q, nats; [t, s, a], or the fixed point [s, a] without a horizon.
+def soft_values(
+    world: World, reward: Float[Tensor, "S A"]
+) -> tuple[Float[Tensor, "*T1 S"], Float[Tensor, "*T S A"], Float[Tensor, "*T S A"]]:
+    """V = log Σ_a π0 exp Q with V_T = 0, Q = E[r + V'], nats, and π = π0 exp(Q − V); without time where no horizon is.
 
     Args:
         world: the model without its reward.
-        reward: E[r | s, a]/α, nats; gradients flow back to it.
+        reward: E[r | s, a]/α, nats.
 
     Raises:
         ValueError: without a horizon, where some policy never ends.
     """
-    found: Any = _SoftQ.apply(reward, world)
+    tables = world.tables
+    if tables.horizon is not None:
+        return soft_sweeps(tables, reward)
+    start = world.warm.get("policy")
+    value, q, _ = soft_fixed_point(tables.paying(reward), world.model.discount, torch.inf, start)
+    world.warm["policy"] = log_policy = torch.log_softmax(tables.log_prior + q, -1)
+    return value, q, log_policy.exp()
+
+
+def weighed_values(
+    world: World,
+    reward: Float[Tensor, "S A"],
+    on_q: Float[Tensor, "*T S A"] | None,
+    on_v: Float[Tensor, "*T1 S"],
+) -> Float[Tensor, ""]:
+    """Σ on_q · Q + Σ on_v · V of ``soft_values``, nats, differentiable in the reward.
+
+    Args:
+        world: the model without its reward.
+        reward: E[r | s, a]/α, nats; gradients flow back to it.
+        on_q: weights of Q, [t, s, a] or [s, a]; None: all 0.
+        on_v: weights of V, [t, s] or [s]; V_T may be left out.
+    """
+    found: Any = _WeighedValues.apply(reward, world, on_q, on_v)
     return found
 
 
@@ -49,62 +75,41 @@ def posterior_value(world: World, reward: Float[Tensor, "S A K1"]) -> Float[Tens
     return found
 
 
-class _SoftQ(torch.autograd.Function):
+class _WeighedValues(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, reward: Tensor, world: World) -> Tensor:
-        tables = world.tables
-        if tables.horizon is None:
-            start = world.warm.get("policy")
-            _, q, _ = soft_fixed_point(tables.paying(reward.detach()), world.model.discount, torch.inf, start)
-            world.warm["policy"] = torch.log_softmax(tables.log_prior + q, -1)
-        else:
-            _, q = variational_values(tables, reward.detach().contiguous())
-        ctx.world = world
-        ctx.save_for_backward(q)
-        return q
+    def forward(ctx: Any, reward: Tensor, world: World, on_q: Tensor | None, on_v: Tensor) -> Tensor:
+        value, q, policy = soft_values(world, reward.detach())
+        ctx.world, ctx.weights, ctx.policy = world, (on_q, on_v), policy
+        found = _dot(on_v, value[: len(on_v)])
+        return found if on_q is None else found + _dot(on_q, q)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        (q,) = ctx.saved_tensors
-        tables = ctx.world.tables
-        policy = torch.softmax(tables.log_prior + q, -1)
-        if tables.horizon is None:
-            arrived = stationary_flow(ctx.world, policy, _arrivals(ctx.world, slope))
-            return slope + arrived[:, None] * policy, None
-        return true_flow(ctx.world, policy, slope)[0], None
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
+        return slope * carried(ctx.world, ctx.policy, *ctx.weights)[0], None, None, None
 
 
-def true_flow(
-    world: World, policy: Float[Tensor, "T S A"], source: Float[Tensor, "T S A"]
-) -> tuple[Float[Tensor, "S A"], Float[Tensor, "T S"]]:
-    """Mass put on decisions at each time, and where it flows from there under a policy in the true dynamics.
+def _dot(weights: Tensor, values: Tensor) -> Tensor:
+    if weights.ndim > 1 and weights.mT.is_contiguous() and values.mT.is_contiguous():
+        weights, values = weights.mT, values.mT  # along the memory, without a copy
+    return torch.dot(weights.reshape(-1), values.reshape(-1))
 
-    x_{t+1} = Pᵀ(source_t + x_t π_t) with x_0 = 0.
 
-    Returns:
-        Σ_t (source_t + x_t π_t), [s, a], and x, [t, s].
+def carried(
+    world: World, policy: Float[Tensor, "*T S A"], on_q: Float[Tensor, "*T S A"] | None, on_v: Float[Tensor, "*T1 S"]
+) -> tuple[Float[Tensor, "S A"], Float[Tensor, "*T S"]]:
+    """Derivatives of something in Q and V, carried to the reward, and all that reached each V on the way.
+
+    ∇_r = Σ_t (on_q + x π), where x_t = on_v + Pᵀ(on_q + x π)_{t−1} flows forward in the true dynamics.
     """
     tables = world.tables
-    total = torch.zeros_like(source[0])
-    arrived = source.new_zeros(source.shape[:2])
-    here = torch.empty_like(total)
-    for t in range(len(source)):
-        torch.addcmul(source[t], arrived[t][:, None], policy[t], out=here)
-        total.add_(here)
-        if t + 1 < len(source):
-            torch.mv(tables.transposed, here.view(-1), out=arrived[t + 1])
-    return total, arrived
-
-
-def stationary_flow(world: World, policy: Float[Tensor, "S A"], source: Float[Tensor, " S"]) -> Float[Tensor, " S"]:
-    """All mass that ever comes through each state, x = source + P_πᵀ x, in the true dynamics."""
-    matrix = chain(world.tables, GuideTables(policy.log()))[:, :-1]
-    return torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix.T, source)
-
-
-def _arrivals(world: World, mass: Float[Tensor, "S A"]) -> Float[Tensor, " S"]:
-    return torch.mv(world.tables.transposed, mass.reshape(-1))
+    on_v = on_v.masked_fill(tables.terminal, 0.0)
+    if policy.ndim == 3:
+        return flow(tables, policy, on_q, on_v[: len(policy)])
+    matrix = chain(tables, GuideTables(policy.log()))[:, :-1]
+    put = torch.zeros_like(policy) if on_q is None else on_q
+    mass = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix.T, on_v + arrivals(tables, put))
+    return put + mass[:, None] * policy, mass
 
 
 class _PosteriorValue(torch.autograd.Function):

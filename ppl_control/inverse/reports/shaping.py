@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.exact.world import World, make_world
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -62,23 +63,21 @@ def _felt(world: World) -> Float[Tensor, "N N"]:
     alive = ~tables.terminal
     n, a = tables.num_states, tables.num_actions
     places = alive[:, None].expand(n, a).reshape(-1)
-    identity = torch.eye(n * a).to(tables.initial)[:, places]
+    identity = torch.eye(n * a).to(tables.initial)[:, places].view(n, a, -1)
     if tables.horizon is None:
         # Q moves by δ + P dV, V by its mean: solved for all δ at once under the uniform policy, which none rules out.
-        mean = torch.kron(torch.eye(n), torch.full((1, a), 1 / a)).to(identity)
-        chain = mean @ (tables.matrix.to_dense() if tables.matrix.layout != torch.strided else tables.matrix)
-        ahead = torch.linalg.solve(torch.eye(n).to(chain) - chain, mean @ identity)
-        return _squared(identity + tables.matrix @ ahead, n, a, alive)
-    found = identity.new_zeros(identity.shape[1], identity.shape[1])
-    ahead = identity.new_zeros(n, identity.shape[1])
+        chain = expected(tables, torch.eye(n).to(identity)).mean(1)
+        ahead = torch.linalg.solve(torch.eye(n).to(chain) - chain, identity.mean(1))
+        return _squared(identity + expected(tables, ahead), alive)
+    found = identity.new_zeros(identity.shape[-1], identity.shape[-1])
+    ahead = identity.new_zeros(n, identity.shape[-1])
     for _ in range(tables.horizon):
-        q = identity + tables.matrix @ ahead
-        found += _squared(q, n, a, alive)
-        ahead = q.view(n, a, -1).mean(1) * alive[:, None]
+        q = identity + expected(tables, ahead)
+        found += _squared(q, alive)
+        ahead = q.mean(1) * alive[:, None]
     return found
 
 
-def _squared(q: Tensor, n: int, a: int, alive: Tensor) -> Tensor:
-    each = q.view(n, a, -1)
-    apart = (each - each.mean(1, keepdim=True))[alive].reshape(-1, q.shape[-1])
+def _squared(q: Float[Tensor, "S A N"], alive: Tensor) -> Float[Tensor, "N N"]:
+    apart = (q - q.mean(1, keepdim=True))[alive].reshape(-1, q.shape[-1])
     return apart.T @ apart

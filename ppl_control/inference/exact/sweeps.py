@@ -1,0 +1,99 @@
+"""The soft backup in the true dynamics over a horizon, and the flow of mass forward, at the speed of NumPy.
+
+A step on a few thousand numbers costs what its calls cost, and NumPy's and SciPy's cost least. Inside, actions come first,
+so that sums over them run along whole rows. Tables on a GPU are worked on here too, and sent back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ppl_control.trajectory.tables import Tables
+
+__all__ = ["arrivals", "expected", "flow", "soft_sweeps"]
+
+
+def soft_sweeps(
+    tables: Tables, reward: Float[Tensor, "S A"]
+) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"], Float[Tensor, "T S A"]]:
+    """V [t, s], Q [t, s, a] and the soft-optimal π [t, s, a], from the end of the horizon to its beginning; nats.
+
+    Q_t = E[r + V_{t+1}], V_t = log Σ_a π0 exp Q_t, π_t = π0 exp(Q_t − V_t).
+
+    Args:
+        tables: the model; its own rewards are not looked at.
+        reward: E[r | s, a]/α, nats.
+
+    References:
+        Levine (2018), arXiv 1805.00909, eq. 14-15; Ziebart (2010).
+    """
+    assert tables.horizon is not None
+    horizon, n, a = tables.horizon, tables.num_states, tables.num_actions
+    ahead, paid = tables.links[0], _numpy(reward.T)
+    terminal, prior = tables.terminal.cpu().numpy(), tables.log_prior.mT.cpu().numpy()
+    value = np.zeros((horizon + 1, n), paid.dtype)
+    q, policy = (np.empty((horizon, a, n), paid.dtype) for _ in range(2))
+    for t in range(horizon - 1, -1, -1):
+        np.add((ahead @ value[t + 1]).reshape(a, n), paid, out=q[t])
+        weighed, here = policy[t], value[t]
+        np.add(q[t], prior[t], out=weighed)
+        top = weighed.max(0)
+        np.subtract(weighed, top, out=weighed)
+        np.exp(weighed, out=weighed)
+        total = weighed.sum(0)
+        weighed /= total
+        np.log(total, out=here)
+        here += top
+        here[terminal] = 0.0
+    return _back(value, tables), _back(q, tables).mT, _back(policy, tables).mT
+
+
+def flow(
+    tables: Tables,
+    policy: Float[Tensor, "T S A"],
+    source: Float[Tensor, "T S A"] | None,
+    values: Float[Tensor, "T S"],
+) -> tuple[Float[Tensor, "S A"], Float[Tensor, "T S"]]:
+    """Mass (of any sign) put on decisions and states, and where a policy carries it in the true dynamics.
+
+    A ``source`` of None puts nothing on decisions.
+
+    x_0 = values_0, x_{t+1} = Pᵀ(source_t + x_t π_t) + values_{t+1}.
+
+    Returns:
+        Σ_t (source_t + x_t π_t), [s, a], and x, [t, s].
+    """
+    horizon, n, a = policy.shape
+    back = tables.links[1]
+    chosen, put, mass = _numpy(policy.mT), None if source is None else _numpy(source.mT), _numpy(values).copy()
+    total, here = np.zeros((a, n), chosen.dtype), np.empty((a, n), chosen.dtype)
+    for t in range(horizon):
+        np.multiply(chosen[t], mass[t], out=here)
+        if put is not None:
+            here += put[t]
+        total += here
+        if t + 1 < horizon:
+            mass[t + 1] += back @ here.reshape(-1)
+    return _back(total, tables).T, _back(mass, tables)
+
+
+def expected(tables: Tables, value: Float[Tensor, "S *more"]) -> Float[Tensor, "S A *more"]:
+    """E[value(s') | s, a] in the true dynamics; the silent end is worth 0."""
+    found = _back(tables.links[0] @ _numpy(value), tables)
+    return found.unflatten(0, (tables.num_actions, tables.num_states)).transpose(0, 1)
+
+
+def arrivals(tables: Tables, mass: Float[Tensor, "S A"]) -> Float[Tensor, " S"]:
+    """Where mass on decisions goes, Σ_{s,a} mass(s, a) P(s' | s, a)."""
+    return _back(tables.links[1] @ _numpy(mass.T).reshape(-1), tables)
+
+
+def _numpy(table: Tensor) -> np.ndarray:
+    return np.ascontiguousarray(table.detach().cpu().numpy())
+
+
+def _back(table: np.ndarray, tables: Tables) -> Tensor:
+    return torch.from_numpy(table).to(tables.initial.device)
