@@ -12,9 +12,9 @@ from ppl_control.inverse.sampled.game import Game
 from ppl_control.inverse.sampled.live import lent
 from ppl_control.inverse.sampled.objectives import Side
 from ppl_control.inverse.sampled.ratios import effective_number, per_decision_ratios
-from ppl_control.inverse.sampled.recording import Episode, log_densities, record_episodes
+from ppl_control.inverse.sampled.recording import Episode, log_densities
 from ppl_control.inverse.sampled.steps import Steps, common_window, rows_of, time_aligned
-from ppl_control.inverse.sampled.stopping import gap_of
+from ppl_control.inverse.sampled.stopping import Gaps, mean_gap
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Compared", "compare", "measure", "play"]
@@ -67,7 +67,7 @@ class Compared:
 def play(game: Game) -> list[Episode]:
     """Fresh episodes of the agent's policy, which the reward has not seen; they go into the store."""
     with lent(game.live.mdp, game.state), game.stream:
-        fresh = record_episodes(game.model, game.state.policy, game.settings.episodes)
+        fresh = game.recorder.play(game.state.policy, *game.starts.draw(game.settings.episodes))
     game.store.append(fresh)
     game.played += sum(len(episode.actions) for episode in fresh)
     return fresh
@@ -75,7 +75,7 @@ def play(game: Game) -> list[Episode]:
 
 @torch.no_grad()
 def measure(game: Game, fresh: list[Episode]) -> dict[str, float]:
-    """How far the agent is from the demonstrators under the present reward; see ``SampledMaxEntIRL.fit``."""
+    """How far agent and demonstrators are apart under the present reward; see ``SampledMaxEntIRL.fit``."""
     rows, model, alpha = rows_of(fresh), game.model, game.temperature
     window = common_window(game.demonstrated, rows, model.horizon)
 
@@ -85,12 +85,14 @@ def measure(game: Game, fresh: list[Episode]) -> dict[str, float]:
     demonstrated = sums(game.demonstrated, game.demonstrated_discount, game.rewards(game.demonstrated))
     played = sums(rows, model.discount, game.rewards(rows))
     choice = torch.cat([episode.log_prior - episode.log_policy for episode in fresh])
-    gap = gap_of(demonstrated, played, alpha)
+    like = torch.tensor([episode.like for episode in fresh])
+    gaps = Gaps(like.numpy(), ((demonstrated[like] - played) / alpha).numpy())
+    game.gaps.append(gaps)
+    gap, error = mean_gap([gaps])
     return {
-        "gap": gap.value,
-        "gap_stderr": gap.stderr,
-        "demonstrated_stderr": gap.demonstrated_stderr,
-        "objective": gap.value - float(sums(rows, model.discount, choice).mean()),
+        "gap": gap,
+        "gap_stderr": error,
+        "objective": gap - float(sums(rows, model.discount, choice).mean()),
         "demonstrated_return": float(demonstrated.mean()),
         "return": float(played.mean()),
         "temperature": alpha,

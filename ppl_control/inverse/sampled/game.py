@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from ppl_control.inference.base import IterativeMethod
 from ppl_control.inverse.sampled.live import paying
-from ppl_control.inverse.sampled.recording import Episode
+from ppl_control.inverse.sampled.recording import Episode, Recorder
+from ppl_control.inverse.sampled.starts import Starts, find_starts
 from ppl_control.inverse.sampled.steps import Steps
+from ppl_control.inverse.sampled.stopping import Gaps
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -43,12 +45,15 @@ class Game:
         shaping: h, which learns, or None.
         optimizer: of both.
         state: the agent's.
-        stream: random numbers of the episodes that are compared.
+        recorder: plays the episodes that are compared.
+        starts: where they begin.
+        stream: their random numbers.
         generator: draws rows where there are too many.
         store: episodes of the latest rounds, the newest last.
         number: rounds made.
         played: environment steps of the episodes that were compared.
         moved: how far the reward moved last, nats.
+        gaps: of each round.
         history: quantity → one number a round.
     """
 
@@ -62,18 +67,26 @@ class Game:
     shaping: nn.Module | None
     optimizer: torch.optim.Optimizer
     state: Any
+    recorder: Recorder
+    starts: Starts
     stream: RandomStream
     generator: torch.Generator
     store: deque[list[Episode]]
     number: int = 0
     played: int = 0
     moved: float = 0.0
+    gaps: list[Gaps] = field(default_factory=list)
     history: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def temperature(self) -> float:
         """The agent's α, reward units per nat: the model's, unless it is learned."""
         return float(getattr(self.state, "temperature", self.model.temperature))
+
+    def close(self) -> None:
+        """Give the environments back."""
+        self.state.close()
+        self.recorder.close()
 
     @property
     def steps(self) -> int:
@@ -103,14 +116,16 @@ def begin(
     seed: int,
 ) -> Game:
     """The game before its first round; every random stream follows from the seed."""
-    agent_seed, stream_seed, row_seed = np.random.SeedSequence([seed % 2**63, 2]).generate_state(3).tolist()
+    agent_seed, stream_seed, row_seed, start_seed = np.random.SeedSequence([seed % 2**63, 2]).generate_state(4).tolist()
     reward, shaping = (
         None if module is None else deepcopy(module).cpu() for module in (settings.reward, settings.shaping)
     )
     assert reward is not None
     parameters = [p for module in (reward, shaping) if module is not None for p in module.parameters()]
     rate = LINEAR_RATE * model.temperature if getattr(reward, "is_linear", False) else RATE
-    live = paying(model, reward)
+    live, recorder = paying(model, reward), Recorder(model)
+    first = [state.numpy() for state in demonstrated.state[demonstrated.time == 0]]
+    starts = find_starts(first, recorder.first_states, settings.tries, np.random.default_rng(start_seed))
     return Game(
         settings=settings,
         agent=agent,
@@ -122,6 +137,8 @@ def begin(
         shaping=shaping,
         optimizer=torch.optim.Adam([p for p in parameters if p.requires_grad], lr=settings.learning_rate or rate),
         state=agent.init(live, agent_seed),
+        recorder=recorder,
+        starts=starts,
         stream=RandomStream(stream_seed),
         generator=torch.Generator().manual_seed(row_seed),
         store=deque(maxlen=settings.memory),

@@ -53,8 +53,8 @@ class SampledMaxEntIRL:
     long or dying early is rewarded only as far as the demonstrators do. Both forms compare sums of episodes, never
     means of steps, which would not see lengths. A trajectory that was cut off is unknown from there on: at each time
     the mean runs over the trajectories known then, and times that one side knows nothing of do not count.
-    Demonstrations start where the model starts. Where nobody said how they ended (``terminated`` is None), those shorter than the
-    time limit and than the longest were ended by the world: say ``terminated=False`` of excerpts.
+    Demonstrations start where the model starts. Where nobody said how they ended (``terminated`` is None), those
+    shorter than the time limit and than the longest were ended by the world: say ``terminated=False`` of excerpts.
 
     Args:
         reward: r_ψ(s, a, s'), a module such as ``MLPReward``; copied, never trained itself.
@@ -99,7 +99,8 @@ class SampledMaxEntIRL:
     agent: IterativeMethod | None = None
     form: Literal["importance", "adversarial"] = "importance"
     rounds: int = 100
-    episodes: int = 8
+    episodes: int = 10
+    tries: int = 1000
     memory: int = 3
     largest_ratio: float = 1.0
     reward_updates: int = 10
@@ -189,7 +190,7 @@ class SampledMaxEntIRL:
         return run(self, agent, model, found, survival_drawn, seed=seed, progress=progress, callbacks=callbacks)
 
 
-WHOLE = {"rounds": 1, "episodes": 2, "memory": 1, "reward_updates": 1, "batch_size": 1, "patience": 1}
+WHOLE = {"rounds": 1, "episodes": 2, "tries": 1, "memory": 1, "reward_updates": 1, "batch_size": 1, "patience": 1}
 
 
 def _is_number(value: object) -> bool:

@@ -48,7 +48,7 @@ def run(
         converged = _played(game, progress, callbacks)
         _train(game, min(_budget(game), game.state.number + math.ceil(settings.settling * _budget(game))))
     finally:
-        game.state.close()  # an environment that there is only one of is free again
+        game.close()  # an environment that there is only one of is free again
     reward = deepcopy(game.reward).requires_grad_(False)
     history = {name: tuple(values) for name, values in game.history.items()}
     return SampledFit(reward, _solution(game, reward), history, game.number, converged)
@@ -66,13 +66,7 @@ def _played(game: Game, progress: bool, callbacks: Sequence[Callable[[Step], obj
             metrics = _round(game)
             advance(game.number, {name: metrics[name] for name in SHOWN})
             stop = [bool(callback(Step(game.number, metrics, game))) for callback in callbacks]
-            converged = agreed(
-                game.history["gap"],
-                game.history["demonstrated_stderr"],
-                share=len(game.demonstrated.lengths) / settings.episodes,
-                patience=settings.patience,
-                tolerance=settings.tolerance,
-            )
+            converged = agreed(game.gaps, patience=settings.patience, tolerance=settings.tolerance)
             if converged or any(stop) or game.number == settings.rounds:
                 return converged
             with threads(1), torch.enable_grad():

@@ -4,52 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
-from torch import Tensor
 
-__all__ = ["Gap", "agreed", "gap_of"]
+__all__ = ["Gaps", "agreed", "mean_gap"]
 
 
-class Gap(NamedTuple):
-    """(E_demo − E_π) Σγᵗ r / α, nats, and the standard errors of it and of the demonstrators' part."""
+@dataclass(frozen=True, eq=False)
+class Gaps:
+    """How much more a demonstration is worth than an episode of the agent that began like it, in one round.
 
-    value: float
-    stderr: float
-    demonstrated_stderr: float
-
-
-def gap_of(demonstrated: Float[Tensor, " D"], played: Float[Tensor, " P"], temperature: float) -> Gap:
-    """The gap from sums of whole trajectories, reward units; a lone demonstration is taken to vary as the agent does.
-
-    The episodes must be ones that the reward has not been fitted to, or the gap would look larger than it is.
+    Attributes:
+        like: the demonstration's number, [n].
+        value: Σγᵗ r of the demonstration less that of the episode, over α, nats, [n]. The reward must not have been
+            fitted to the episodes, or the gaps would look larger than they are.
     """
-    ours = float(played.var()) / len(played)
-    theirs = float(demonstrated.var()) / len(demonstrated) if len(demonstrated) > 1 else float(played.var())
-    value = float(demonstrated.mean() - played.mean())
-    return Gap(value / temperature, math.sqrt(theirs + ours) / temperature, math.sqrt(theirs) / temperature)
+
+    like: np.ndarray
+    value: np.ndarray
 
 
-def agreed(gaps: Sequence[float], stderrs: Sequence[float], *, share: float, patience: int, tolerance: float) -> bool:
-    """Whether demonstrators and agent cannot be told apart, and have not been for ``patience`` rounds.
+def mean_gap(rounds: Sequence[Gaps]) -> tuple[float, float]:
+    """The mean gap of some rounds and its standard error, nats.
 
-    The agent is granted the demonstrators' spread, not its own: one that fails now and then varies more than they do,
-    and would pass for uncertain. Each gap must be within twice the tolerance, and so nothing that merely passes
-    through 0 agrees; their mean within once, where the demonstrations' error, the same in every round, does not
-    average out.
-
-    Args:
-        gaps: a round each, nats.
-        stderrs: of the demonstrators' part.
-        share: demonstrations for each episode that the agent plays in a round.
-        patience: rounds.
-        tolerance: standard errors.
+    A demonstration is the same in every round, and what is peculiar to it does not average out: the error is that of
+    the means of the demonstrations. Of a single one it is that of the episodes.
     """
-    if len(gaps) < patience:
+    like, value = (np.concatenate([getattr(gaps, name) for gaps in rounds]) for name in ("like", "value"))
+    groups = [value[like == i] for i in np.unique(like)]
+    means = value if len(groups) == 1 else np.array([group.mean() for group in groups])
+    error = float(means.std(ddof=1)) / math.sqrt(len(means)) if len(means) > 1 else 0.0
+    return float(means.mean()), error
+
+
+def agreed(rounds: Sequence[Gaps], *, patience: int, tolerance: float) -> bool:
+    """Whether the mean gap of the last ``patience`` rounds is within ``tolerance`` standard errors of 0.
+
+    So must be that of their earlier and of their later half, or a gap that passes through 0 would be taken for none.
+    Where nothing varies there is no telling, and no agreement.
+    """
+    if len(rounds) < patience:
         return False
-    gap, theirs = np.asarray(gaps[-patience:]), np.asarray(stderrs[-patience:])
-    each = bool((np.abs(gap) <= 2 * tolerance * theirs * math.sqrt(1 + share)).all())
-    mean = abs(float(gap.mean())) <= tolerance * math.sqrt(float((theirs**2).mean()) * (1 + share / patience))
-    return each and mean and bool((theirs > 0).all())
+    latest = rounds[-patience:]
+    halves = [latest, latest[: patience // 2], latest[patience // 2 :]]
+    found = [mean_gap(half) for half in halves if half]
+    return all(error > 0 and abs(gap) <= tolerance * error for gap, error in found)
