@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from ppl_control.cli.compare import compare
 from ppl_control.cli.console import say
+from ppl_control.cli.irl import irl
 from ppl_control.cli.models import models
 from ppl_control.cli.solve import solve
 from ppl_control.cli.train import train
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command()(compare)
 app.command()(solve)
 app.command()(train)
+app.command()(irl)
 app.command()(models)
 
 

@@ -29,6 +29,8 @@ class Problem:
         settings: setting → default; ``REQUIRED`` without one.
         make: the factory.
         open_ended: it takes settings that ``settings`` does not list.
+        reward: makes the reward model that ``irl`` learns; None where the problem has none of its own.
+        demonstrations: makes recorded behaviour to learn it from; None where there is none.
     """
 
     name: str
@@ -36,6 +38,8 @@ class Problem:
     settings: Mapping[str, Any]
     make: Callable[..., Any]
     open_ended: bool = False
+    reward: Callable[[], Any] | None = None
+    demonstrations: Callable[[], Any] | None = None
 
 
 def find(spec: str) -> Problem:
@@ -72,7 +76,8 @@ def worked(name: str) -> Problem:
     """A worked problem."""
     module = importlib.import_module(f"ppl_control.models.{name}")
     description = (module.__doc__ or "").strip().split("\n")[0]
-    return Problem(name, description, parameters(module.model), module.model)
+    own = {part: getattr(module, part, None) for part in ("reward", "demonstrations")}
+    return Problem(name, description, parameters(module.model), module.model, **own)
 
 
 def parameters(factory: Callable[..., Any]) -> dict[str, Any]:

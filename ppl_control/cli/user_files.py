@@ -7,7 +7,7 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ __all__ = ["read"]
 
 
 def read(path: Path) -> Problem:
-    """The problem of a file that defines ``model(**settings)`` or a variable ``model``.
+    """The problem of a file that defines ``model(**settings)`` or a variable ``model``; for ``irl`` also ``reward`` and
+    ``demonstrations``, functions or variables.
 
     Raises:
         ValueError: the file is not there, fails, or defines no ``model``.
@@ -30,15 +31,28 @@ def read(path: Path) -> Problem:
     model = getattr(module, "model", None)
     if model is None:
         raise ValueError(f"MODEL: {path} defines no 'model'; expected a TrajectoryModel or a function making one")
+    own = {part: _maker(path, getattr(module, part, None)) for part in ("reward", "demonstrations")}
     if not callable(model) or hasattr(model, "program"):
-        return Problem(path.stem, str(path), {}, lambda: model)
+        return Problem(path.stem, str(path), {}, lambda: model, **own)
 
     def make(**settings: Any) -> Any:
         with _errors_of(path):
             return model(**settings)
 
     kinds = {p.kind for p in inspect.signature(model).parameters.values()}
-    return Problem(path.stem, str(path), parameters(model), make, inspect.Parameter.VAR_KEYWORD in kinds)
+    return Problem(path.stem, str(path), parameters(model), make, inspect.Parameter.VAR_KEYWORD in kinds, **own)
+
+
+def _maker(path: Path, part: Any) -> Callable[[], Any] | None:
+    """A function, or something made already, as a function that makes it."""
+    if part is None:
+        return None
+
+    def make() -> Any:
+        with _errors_of(path):
+            return part() if inspect.isfunction(part) else part
+
+    return make
 
 
 def _run(path: Path) -> Any:

@@ -13,6 +13,7 @@ from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import require_counts
 from ppl_control.inverse.exact.world import make_world
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["BayesianIRL"]
@@ -69,6 +70,7 @@ class BayesianIRL:
         if not 0 < self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
 
+    @threads(1)
     def fit(
         self, model: TrajectoryModel, demonstrations: Any, *, seed: int = 0, progress: bool = True
     ) -> RewardPosterior:

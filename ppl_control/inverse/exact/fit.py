@@ -71,7 +71,7 @@ class RewardFit:
     def _curvature(self) -> Curvature | None:
         if not self.reward.is_linear:
             return None
-        paid, slopes = self.world.pay(self.reward), self.world.jacobian(self.reward)
+        paid, slopes = self.world.pay(self.reward), self.world.features(self.reward)
         return curvature(self.method.objective, self.world, self.counts, paid, slopes)
 
     @cached_property

@@ -23,6 +23,7 @@ from ppl_control.inverse.exact.objectives import OBJECTIVES, conditional, requir
 from ppl_control.inverse.exact.optimum import Ascent, ascend
 from ppl_control.inverse.exact.world import World, make_world
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["MaxEntIRL"]
@@ -79,6 +80,7 @@ class MaxEntIRL:
         if isinstance(self.steps, bool) or not hasattr(self.steps, "__index__") or self.steps < 1:
             raise ValueError(f"steps: expected an integer >= 1, got {self.steps!r}")
 
+    @threads(1)  # on tables that fit an exact method, more of them cost more than they bring
     def fit(self, model: TrajectoryModel, demonstrations: Any) -> RewardFit:
         """Learn the reward of a model from demonstrations of its behaviour.
 
@@ -128,7 +130,7 @@ def _ascent(method: MaxEntIRL, world: World, counts: Counts, reward: Reward) -> 
 
     start = _vector(reward).detach().double().cpu().numpy()
     newton = reward.is_linear and world.tables.log_prior.numel() * len(start) <= NEWTON
-    slopes = world.jacobian(reward) if newton else torch.empty(0)
+    slopes = world.features(reward) if newton else torch.empty(0)
     bounded = method.objective != "dual" or method.l2 > 0 or not reward.is_linear
     return ascend(
         value,

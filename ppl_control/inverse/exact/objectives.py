@@ -46,7 +46,7 @@ def dual(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> Float[T
 
 
 def values_of_dual(counts: Counts) -> Float[Tensor, "*T1 S"]:
-    """How much each V counts in the dual: V where trajectories were cut off less V where they started, [t, s] or [s]."""
+    """How much each V counts in the dual: where trajectories were cut off, less where they started, [t, s] or [s]."""
     assert counts.starts is not None
     assert counts.discounted_cut is not None
     weights = counts.discounted_cut.clone()

@@ -65,15 +65,17 @@ class World:
             return paid[:, :, 0]
         return torch.einsum("sak,sak...->sa...", self.tables.outcomes.probability, paid)
 
-    def jacobian(self, reward: Reward) -> Float[Tensor, "S A K1 P"]:
-        """∂(r_ψ/α)/∂ψ of every outcome, nats per unit of ψ; for a linear reward its features over α."""
-        values = dict(reward.named_parameters())
-
-        def paid(values: dict[str, Tensor]) -> Tensor:
-            return self.pay(Called(reward, values))
-
-        slopes = torch.func.jacfwd(paid)({name: value.detach() for name, value in values.items()})
-        return torch.cat([slopes[name].flatten(3) for name in values], -1)
+    @torch.no_grad()
+    def features(self, reward: Reward) -> Float[Tensor, "S A K1 P"]:
+        """∂(r_ψ/α)/∂ψ of every outcome for a reward that is linear in ψ, nats per unit of ψ: what each unit of ψ pays."""
+        values = {name: torch.zeros_like(value) for name, value in reward.named_parameters()}
+        columns = []
+        for name, value in values.items():
+            for k in range(value.numel()):
+                unit = torch.zeros_like(value)
+                unit.view(-1)[k] = 1.0
+                columns.append(self.pay(Called(reward, values | {name: unit})))
+        return torch.stack(columns, -1)
 
 
 class Called(nn.Module):

@@ -15,7 +15,7 @@ from ppl_control.inverse import (
     expected_counts,
     occupancy_distance,
 )
-from ppl_control.models import frozen_lake, hiking
+from ppl_control.models import frozen_lake, hiking, narrow_bridge
 
 TRUTH = torch.tensor([10.0, 1.0, -10.0, -0.1], dtype=torch.float64)
 
@@ -193,6 +193,4 @@ def test_what_cannot_be_fitted(hike):
     with pytest.raises(ValueError, match=r"does not fit a model of 25 states"):
         MaxEntIRL(TabularReward(3, 2)).fit(hike, [[(15, 2, 16)]])
     with pytest.raises(ValueError, match="tabular"):
-        from ppl_control.models import narrow_bridge
-
         MaxEntIRL(hiking.reward()).fit(narrow_bridge.model(), [[(15, 2, 16)]])

@@ -78,7 +78,7 @@ def test_hessian_is_the_derivative_of_the_gradient(problem, objective):
     )
     world = make_world(model)
     counts = count(world, walks)
-    found = curvature(objective, world, counts, world.pay(reward).detach(), world.jacobian(reward))
+    found = curvature(objective, world, counts, world.pay(reward).detach(), world.features(reward))
     columns = []
     for k in range(3):
         ends = []
@@ -98,6 +98,6 @@ def test_scores_add_up_to_the_gradient(problem, objective):
     walk = [(s, a, s2, ended) for s, a, s2, ended in walk]
     world = make_world(problem.model())
     counts = count(world, [walk])
-    found = curvature(objective, world, counts, world.pay(reward).detach(), world.jacobian(reward))
+    found = curvature(objective, world, counts, world.pay(reward).detach(), world.features(reward))
     slope = value_and_slope(objective, problem.model(), [walk], reward)[1].flatten()
     torch.testing.assert_close(found.scores, torch.outer(slope, slope), rtol=1e-8, atol=1e-10)

@@ -84,7 +84,7 @@ def test_hessian_is_the_derivative_of_the_gradient(objective, seed):
     world = make_world(model)
     counts = count(world, walks)
     reward = LinearReward(features, weights=[0.4, -0.3])
-    found = curvature(objective, world, counts, world.pay(reward).detach(), world.jacobian(reward))
+    found = curvature(objective, world, counts, world.pay(reward).detach(), world.features(reward))
     columns = []
     for k in range(2):
         ends = [
@@ -107,7 +107,7 @@ def test_objectives_agree_on_what_infinitely_many_demonstrations_show(seed):
     curved = []
     for objective in ("conditional", "dual"):
         assert ascent(objective, world, counts, truth)[1].abs().max() < 1e-9
-        curved.append(curvature(objective, world, counts, world.pay(truth).detach(), world.jacobian(truth)).hessian)
+        curved.append(curvature(objective, world, counts, world.pay(truth).detach(), world.features(truth)).hessian)
     torch.testing.assert_close(*curved, rtol=1e-8, atol=1e-10)
 
 
