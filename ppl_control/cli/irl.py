@@ -32,8 +32,8 @@ def irl(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="A worked problem, a gymnasium toy-text id, or a Python file that defines model and, if it likes, reward "
-            "and demonstrations.",
+            help="A worked problem, a gymnasium toy-text id, or a Python file that defines model and, if it likes, "
+            "reward and demonstrations.",
         ),
     ],
     objective: Annotated[

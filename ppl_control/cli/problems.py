@@ -76,7 +76,7 @@ def worked(name: str) -> Problem:
     """A worked problem."""
     module = importlib.import_module(f"ppl_control.models.{name}")
     description = (module.__doc__ or "").strip().split("\n")[0]
-    own = {part: getattr(module, part, None) for part in ("reward", "demonstrations")}
+    own: dict[str, Any] = {part: getattr(module, part, None) for part in ("reward", "demonstrations")}
     return Problem(name, description, parameters(module.model), module.model, **own)
 
 

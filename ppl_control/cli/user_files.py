@@ -18,8 +18,9 @@ __all__ = ["read"]
 
 
 def read(path: Path) -> Problem:
-    """The problem of a file that defines ``model(**settings)`` or a variable ``model``; for ``irl`` also ``reward`` and
-    ``demonstrations``, functions or variables.
+    """The problem of a file that defines ``model(**settings)`` or a variable ``model``.
+
+    For ``irl`` it may also define ``reward`` and ``demonstrations``, functions without arguments or variables.
 
     Raises:
         ValueError: the file is not there, fails, or defines no ``model``.
@@ -31,7 +32,7 @@ def read(path: Path) -> Problem:
     model = getattr(module, "model", None)
     if model is None:
         raise ValueError(f"MODEL: {path} defines no 'model'; expected a TrajectoryModel or a function making one")
-    own = {part: _maker(path, getattr(module, part, None)) for part in ("reward", "demonstrations")}
+    own: dict[str, Any] = {part: _maker(path, getattr(module, part, None)) for part in ("reward", "demonstrations")}
     if not callable(model) or hasattr(model, "program"):
         return Problem(path.stem, str(path), {}, lambda: model, **own)
 

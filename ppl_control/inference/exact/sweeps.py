@@ -1,7 +1,7 @@
 """The soft backup in the true dynamics over a horizon, and the flow of mass forward, at the speed of NumPy.
 
-A step on a few thousand numbers costs what its calls cost, and NumPy's and SciPy's cost least. Inside, actions come first,
-so that sums over them run along whole rows. Tables on a GPU are worked on here too, and sent back.
+A step on a few thousand numbers costs what its calls cost, and NumPy's and SciPy's cost least. Inside, actions come
+first, so that sums over them run along whole rows. Tables on a GPU are worked on here too, and sent back.
 """
 
 from __future__ import annotations

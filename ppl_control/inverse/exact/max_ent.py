@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from ppl_control.inference import MessagePassing, SoftValueIteration, infer
@@ -80,6 +82,18 @@ class MaxEntIRL:
         if isinstance(self.steps, bool) or not hasattr(self.steps, "__index__") or self.steps < 1:
             raise ValueError(f"steps: expected an integer >= 1, got {self.steps!r}")
 
+    @threads(1)
+    def value_and_gradient(self, model: TrajectoryModel, demonstrations: Any) -> tuple[float, Float[Tensor, " P"]]:
+        """The objective at the recipe's own parameters, nats, and its gradient, nats per unit of ψ; without penalty.
+
+        Arguments as for ``fit``; the gradient stands in the order of ``reward.parameter_names``.
+        """
+        world = make_world(model)
+        counts = count(world, demonstrations)
+        reward = deepcopy(self.reward).to(world.tables.initial.device).requires_grad_(True)
+        require_counts(self.objective, counts, reward.sees_next)
+        return _evaluated(self.objective, world, counts, reward)
+
     @threads(1)  # on tables that fit an exact method, more of them cost more than they bring
     def fit(self, model: TrajectoryModel, demonstrations: Any) -> RewardFit:
         """Learn the reward of a model from demonstrations of its behaviour.
@@ -102,22 +116,18 @@ class MaxEntIRL:
 
 
 def _ascent(method: MaxEntIRL, world: World, counts: Counts, reward: Reward) -> Ascent:
-    parameters, objective = list(reward.parameters()), OBJECTIVES[method.objective]
-
     def put(place: np.ndarray) -> None:
-        vector_to_parameters(torch.as_tensor(place).to(_vector(reward)), parameters)
+        vector_to_parameters(torch.as_tensor(place).to(_vector(reward)), reward.parameters())
 
     def value(place: np.ndarray) -> tuple[float, np.ndarray]:
         put(place)
         try:
-            found = objective(world, counts, world.pay(reward))
+            found, slope = _evaluated(method.objective, world, counts, reward)
         except ValueError:
             if np.array_equal(place, start):
                 raise
             return -math.inf, np.zeros_like(place)  # a step too far: the posterior's fixed point diverges there
-        slopes = torch.autograd.grad(found, parameters)
-        slope = torch.cat([part.reshape(-1) for part in slopes]).double().cpu().numpy()
-        return float(found.detach()) - 0.5 * method.l2 * float(place @ place), slope - method.l2 * place
+        return found - 0.5 * method.l2 * float(place @ place), slope.double().cpu().numpy() - method.l2 * place
 
     def hessian(place: np.ndarray) -> np.ndarray:
         put(place)
@@ -140,6 +150,13 @@ def _ascent(method: MaxEntIRL, world: World, counts: Counts, reward: Reward) -> 
         steps=method.steps,
         watch=(lambda place: None) if bounded else watch,
     )
+
+
+def _evaluated(objective: str, world: World, counts: Counts, reward: Reward) -> tuple[float, Float[Tensor, " P"]]:
+    parameters = list(reward.parameters())
+    found = OBJECTIVES[objective](world, counts, world.pay(reward))
+    slopes = torch.autograd.grad(found, parameters, materialize_grads=True)
+    return float(found.detach()), torch.cat([slope.reshape(-1) for slope in slopes])
 
 
 def _require_bounded(world: World, counts: Counts, reward: Reward) -> None:

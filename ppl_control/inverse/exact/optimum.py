@@ -72,8 +72,20 @@ def ascend(
     if hessian is not None:
         options = {"gtol": tolerance, "maxiter": steps, "max_trust_radius": 1e6, "initial_trust_radius": 10.0}
         found = minimize(descent, start, method="trust-exact", hess=lambda x: -hessian(x), options=options, **settings)
+        found = _polished(found, descent, hessian, tolerance)
     else:
         options = {"gtol": tolerance, "ftol": 0.0, "maxiter": steps, "maxfun": 20 * steps, "maxcor": 30}
         found = minimize(descent, start, method="L-BFGS-B", options=options, **settings)
     steepest = float(np.abs(found.jac).max())
     return Ascent(found.x, -float(found.fun), steepest, steepest <= tolerance, int(found.nfev), tuple(values))
+
+
+def _polished(found: Any, descent: Callable[..., Any], hessian: Callable[..., Any], tolerance: float) -> Any:
+    """Newton's last steps, judged by the gradient: the value, a difference of large numbers, has no digits left."""
+    while np.abs(found.jac).max() > tolerance:
+        step = np.linalg.lstsq(hessian(found.x), found.jac, rcond=None)[0]
+        value, slope = descent(found.x + step)
+        if not np.abs(slope).max() < 0.5 * np.abs(found.jac).max() or value > found.fun + 1e-9 * (1 + abs(found.fun)):
+            break
+        found.x, found.fun, found.jac, found.nfev = found.x + step, value, slope, found.nfev + 1
+    return found

@@ -67,7 +67,7 @@ class World:
 
     @torch.no_grad()
     def features(self, reward: Reward) -> Float[Tensor, "S A K1 P"]:
-        """∂(r_ψ/α)/∂ψ of every outcome for a reward that is linear in ψ, nats per unit of ψ: what each unit of ψ pays."""
+        """∂(r_ψ/α)/∂ψ of every outcome, nats, for a reward that is linear in ψ: what a unit of each ψ pays."""
         values = {name: torch.zeros_like(value) for name, value in reward.named_parameters()}
         columns = []
         for name, value in values.items():
