@@ -15,7 +15,7 @@ from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel, infer
 from ppl_control.inverse import LinearReward
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import OBJECTIVES
-from ppl_control.inverse.exact.world import make_world
+from ppl_control.inverse.world import make_world
 from tests.benchmarks.test_speed import medians
 
 S, A, K, T, FEATURES = 400, 4, 5, 100, 8

@@ -8,7 +8,7 @@ from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel, infer
 from ppl_control.inference.exact.recursions import occupancies
 from ppl_control.inverse import Demonstrations, LinearReward, MaxEntIRL, TabularReward, expected_counts, from_decisions
 from ppl_control.inverse.demonstrations.counting import count
-from ppl_control.inverse.exact.world import make_world
+from ppl_control.inverse.world import make_world
 from ppl_control.models import frozen_lake, hiking
 
 

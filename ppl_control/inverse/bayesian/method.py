@@ -11,8 +11,8 @@ from ppl_control.inverse.bayesian.program import priors_of, reward_program
 from ppl_control.inverse.bayesian.sampling import by_nuts, by_svi
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import require_counts
-from ppl_control.inverse.exact.world import make_world
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.inverse.world import make_world
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from ppl_control.inference import MessagePassing, SoftValueIteration, infer
 from ppl_control.inference.base import Solution
 from ppl_control.inverse.bayesian.sampling import Draws
-from ppl_control.inverse.exact.world import World
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.inverse.world import World
 
 if TYPE_CHECKING:
     from arviz import InferenceData

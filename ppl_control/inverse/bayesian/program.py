@@ -12,8 +12,8 @@ from torch.distributions import Distribution, Independent
 
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.exact.objectives import OBJECTIVES
-from ppl_control.inverse.exact.world import Called, World
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.inverse.world import Called, World
 from ppl_control.mdp.continuous import in_pyro
 
 __all__ = ["priors_of", "reward_program"]

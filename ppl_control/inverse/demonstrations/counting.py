@@ -12,7 +12,7 @@ from torch import Tensor
 from ppl_control.inverse.demonstrations.counts import Counts, Record
 from ppl_control.inverse.demonstrations.reading import as_demonstrations
 from ppl_control.inverse.demonstrations.records import Demonstrations
-from ppl_control.inverse.exact.world import World
+from ppl_control.inverse.world import World
 from ppl_control.trajectory.masked import weighted
 
 __all__ = ["count"]

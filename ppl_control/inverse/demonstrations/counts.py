@@ -10,10 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.fixed_point import visits
 from ppl_control.inference.exact.recursions import occupancies
+from ppl_control.inverse.world import World, make_world
 from ppl_control.mdp.validation import as_array, check_nonnegative
+from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Counts", "Record", "expected_counts", "from_decisions"]
@@ -128,9 +131,6 @@ def expected_counts(solution: Solution, model: TrajectoryModel, trajectories: fl
     Raises:
         ValueError: a model without tables, or a policy that does not fit it.
     """
-    from ppl_control.guides.tabular import TabularGuide
-    from ppl_control.inverse.exact.world import make_world
-
     if solution.policy is None:
         raise ValueError("solution: expected one with a policy")
     world = make_world(model)
@@ -150,13 +150,11 @@ def expected_counts(solution: Solution, model: TrajectoryModel, trajectories: fl
         cut=none,
         discounted_outcomes=outcomes,
         discounted_cut=none,
-        log_density=trajectories * float(_log_density(world, guide, here, policy)),
+        log_density=trajectories * float(_log_density(world, here, policy)),
     )
 
 
-def _log_density(world: Any, guide: Any, here: Tensor, policy: Tensor) -> Tensor:
-    from ppl_control.trajectory.masked import weighted
-
+def _log_density(world: World, here: Tensor, policy: Tensor) -> Tensor:
     tables = world.tables
     p, log_p = tables.outcomes.probability, tables.log_p
     decision = (weighted(policy, tables.log_prior) + policy * weighted(p, log_p).sum(-1)).sum(-1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from ppl_control.inference.exact.fixed_point import longest_life
 from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts
-from ppl_control.inverse.exact.world import World
+from ppl_control.inverse.world import World
 from ppl_control.trajectory.tables import Tables
 
 __all__ = ["UnboundedError", "excess"]

@@ -19,7 +19,7 @@ from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts, Record
 from ppl_control.inverse.exact.objectives import values_of_dual
 from ppl_control.inverse.exact.values import carried, posterior_value, soft_values
-from ppl_control.inverse.exact.world import World
+from ppl_control.inverse.world import World
 from ppl_control.trajectory.tables import GuideTables
 
 __all__ = ["Curvature", "curvature"]

@@ -17,8 +17,8 @@ from torch.nn.utils import parameters_to_vector
 from ppl_control.inference.base import Solution
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.exact.curvature import Curvature, curvature
-from ppl_control.inverse.exact.world import World
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.inverse.world import World
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["RewardFit"]

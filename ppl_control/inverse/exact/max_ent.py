@@ -23,8 +23,8 @@ from ppl_control.inverse.exact.curvature import curvature
 from ppl_control.inverse.exact.fit import RewardFit
 from ppl_control.inverse.exact.objectives import OBJECTIVES, conditional, require_counts
 from ppl_control.inverse.exact.optimum import Ascent, ascend
-from ppl_control.inverse.exact.world import World, make_world
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.inverse.world import World, make_world
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.exact.values import posterior_value, weighed_values
-from ppl_control.inverse.exact.world import World
+from ppl_control.inverse.world import World
 from ppl_control.trajectory.masked import weighted
 
 __all__ = ["OBJECTIVES", "conditional", "dual", "require_counts", "trajectory", "values_of_dual"]

@@ -16,7 +16,7 @@ from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_
 from ppl_control.inference.exact.message_passing import posterior_guide
 from ppl_control.inference.exact.recursions import backward, chain, posterior_backup
 from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps
-from ppl_control.inverse.exact.world import World
+from ppl_control.inverse.world import World
 from ppl_control.trajectory.tables import GuideTables
 
 __all__ = ["carried", "posterior_value", "soft_values", "weighed_values"]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ppl_control.inference.exact.sweeps import expected
-from ppl_control.inverse.exact.world import World, make_world
+from ppl_control.inverse.world import World, make_world
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["reward_correlation", "without_shaping"]

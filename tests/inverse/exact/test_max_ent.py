@@ -194,3 +194,15 @@ def test_what_cannot_be_fitted(hike):
         MaxEntIRL(TabularReward(3, 2)).fit(hike, [[(15, 2, 16)]])
     with pytest.raises(ValueError, match="tabular"):
         MaxEntIRL(hiking.reward()).fit(narrow_bridge.model(), [[(15, 2, 16)]])
+
+
+def test_models_in_single_precision_are_fitted_in_double(hike, hiker):
+    single = TrajectoryModel(
+        TabularMDP.from_outcomes(
+            [[[(1.0, 0, 0.0, False)], [(1.0, 1, 0.0, True)]], [[], []]], [1.0, 0.0], dtype=torch.float32
+        ),
+        horizon=3,
+    )
+    fit = MaxEntIRL(TabularReward(2, 2), l2=0.1).fit(single, [[(0, 0, 0), (0, 1, 1)], [(0, 1, 1)]])
+    assert fit.converged
+    assert fit.solution.soft_value.dtype == torch.float32

@@ -9,7 +9,7 @@ from ppl_control.inverse import LinearReward, TabularReward, expected_counts
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.curvature import curvature
 from ppl_control.inverse.exact.objectives import OBJECTIVES
-from ppl_control.inverse.exact.world import make_world
+from ppl_control.inverse.world import make_world
 from tests.inverse import plain
 from tests.problems import random_problem
 
