@@ -18,6 +18,10 @@ def test_code(number: int, capsys):
         assert "0.5637" in printed
     elif number == 1:
         assert [line.split()[1] for line in printed.splitlines()[1:]] == ["feedback", "plan", "optimist"]
+    elif number == 3:
+        assert [float(x) for x in printed.split()[-1:]] == [pytest.approx(-163.584, abs=1e-3)]
+        assert "10.075" in printed
+        assert "2.293" in printed
     else:
         assert float(printed.split()[-1]) > 30  # three wins believed, three prices paid
 
