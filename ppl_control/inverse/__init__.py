@@ -15,6 +15,7 @@ from ppl_control.inverse.reports import (
     policy_distance,
     report,
     reward_correlation,
+    visited,
     without_shaping,
 )
 
@@ -40,5 +41,6 @@ __all__ = [
     "policy_distance",
     "report",
     "reward_correlation",
+    "visited",
     "without_shaping",
 ]

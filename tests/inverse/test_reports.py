@@ -1,9 +1,11 @@
 """Distances, shaping, and the table of them."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
-from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel, infer
+from ppl_control import SimulatorMDP, SoftActorCritic, SoftValueIteration, TabularMDP, TrajectoryModel, infer
 from ppl_control.inverse import (
     BehaviourCloning,
     MaxEntIRL,
@@ -99,3 +101,20 @@ def test_reports_need_tables():
 
     with pytest.raises(ValueError, match="tabular"):
         without_shaping(narrow_bridge.model(), TabularReward(3, 2))
+
+
+def test_reports_in_a_simulator():
+    """The true reward itself correlates fully; policies that cannot be told apart exactly are judged by returns."""
+    model = TrajectoryModel(SimulatorMDP("Pendulum-v1"), discount=0.99)
+    agent = SoftActorCritic(steps=64, hidden=(8,), batch_size=8, learning_starts=8, compile=False, episodes=2)
+    learner = infer(model, agent, progress=False)
+
+    def true(state, action, next_state):
+        angle = torch.atan2(state[:, 1], state[:, 0])
+        return -(angle**2 + 0.1 * state[:, 2] ** 2 + 0.001 * action[:, 0] ** 2)
+
+    found = SimpleNamespace(solution=learner, reward=true)
+    table = report(model, learner, {"itself": found}, episodes=3)
+    assert table.loc["itself", "reward_correlation"] == pytest.approx(1.0, abs=1e-4)
+    assert table.loc["itself", "episode_return"] == table.loc["demonstrator", "episode_return"]
+    assert table["occupancy_distance"].isna().all()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -12,6 +12,7 @@ from ppl_control.evaluation import evaluate
 from ppl_control.inference.base import Solution
 from ppl_control.inverse.reports.distances import occupancy_distance, policy_distance
 from ppl_control.inverse.reports.shaping import reward_correlation
+from ppl_control.inverse.reports.visited import visited
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["report"]
@@ -36,19 +37,21 @@ def report(
 
     Returns:
         One row a name, the demonstrator first: ``policy_distance`` and ``occupancy_distance`` (total variation, tables
-        only), ``executed_return`` of the learned policy in the true world with its standard error, reward units, and
-        ``reward_correlation``, of the rewards without their shaping.
+        only); ``executed_return`` of the learned policy in the true world with its standard error, and
+        ``episode_return``, without discount, reward units; ``reward_correlation``: on tables of the rewards without
+        their shaping, in simulators of the rewards as they are, over steps of the demonstrator and of random actions.
 
     Raises:
         ValueError: something that is neither a fit nor a solution.
     """
+    correlation = _correlation(model, demonstrator, episodes, seed)
     rows = []
     for name, each in {"demonstrator": demonstrator, **found}.items():
         solution = each if isinstance(each, Solution) else getattr(each, "solution", None)
         if not isinstance(solution, Solution):
             raise ValueError(f"found[{name!r}]: expected a fit or a solution, got {each!r}")
-        result = evaluate(solution, model, episodes=episodes, seed=seed)
-        on_tables, reward = model.is_tabular, getattr(each, "reward", None)
+        result, reward = evaluate(solution, model, episodes=episodes, seed=seed), getattr(each, "reward", None)
+        on_tables = model.is_tabular
         rows.append(
             {
                 "name": name,
@@ -56,15 +59,18 @@ def report(
                 "occupancy_distance": occupancy_distance(solution, demonstrator, model) if on_tables else math.nan,
                 "executed_return": result.executed_return,
                 "executed_return_stderr": result.executed_return_stderr,
-                "reward_correlation": _correlation(model, reward) if on_tables and reward is not None else math.nan,
+                "episode_return": result.episode_return,
+                "reward_correlation": math.nan if reward is None else correlation(reward),
             }
         )
     return pd.DataFrame(rows).set_index("name")
 
 
-def _correlation(model: TrajectoryModel, reward: Any) -> float:
-    return reward_correlation(model, reward, _true(model))
-
-
-def _true(model: TrajectoryModel) -> Any:
-    return model.mdp.outcomes.expected_reward
+def _correlation(model: TrajectoryModel, demonstrator: Solution, episodes: int, seed: int) -> Callable[[Any], float]:
+    """With the true reward: without shaping on tables, where somebody has been in simulators, else unknown."""
+    if model.is_tabular:
+        true = model.mdp.outcomes.expected_reward
+        return lambda reward: reward_correlation(model, reward, true)
+    if model.is_simulator:
+        return visited(model, demonstrator, episodes=episodes, seed=seed).correlation
+    return lambda reward: math.nan
