@@ -69,6 +69,7 @@ def play(game: Game) -> list[Episode]:
     with lent(game.live.mdp, game.state), game.stream:
         fresh = game.recorder.play(game.state.policy, *game.starts.draw(game.settings.episodes))
     game.store.append(fresh)
+    game.untrained = game.untrained or fresh
     game.played += sum(len(episode.actions) for episode in fresh)
     return fresh
 
@@ -86,12 +87,15 @@ def measure(game: Game, fresh: list[Episode]) -> dict[str, float]:
     played = sums(rows, model.discount, game.rewards(rows))
     choice = torch.cat([episode.log_prior - episode.log_policy for episode in fresh])
     like = torch.tensor([episode.like for episode in fresh])
-    gaps = Gaps(like.numpy(), ((demonstrated[like] - played) / alpha).numpy())
+    first = rows_of(game.untrained or fresh)
+    untrained = float(demonstrated.mean() - sums(first, model.discount, game.rewards(first)).mean()) / alpha
+    gaps = Gaps(like.numpy(), ((demonstrated[like] - played) / alpha).numpy(), untrained)
     game.gaps.append(gaps)
     gap, error = mean_gap([gaps])
     return {
         "gap": gap,
         "gap_stderr": error,
+        "untrained_gap": untrained,
         "objective": gap - float(sums(rows, model.discount, choice).mean()),
         "demonstrated_return": float(demonstrated.mean()),
         "return": float(played.mean()),

@@ -50,6 +50,7 @@ class Game:
         stream: their random numbers.
         generator: draws rows where there are too many.
         store: episodes of the latest rounds, the newest last.
+        untrained: episodes of the first round, when the agent had not been paid anything.
         number: rounds made.
         played: environment steps of the episodes that were compared.
         moved: how far the reward moved last, nats.
@@ -72,6 +73,7 @@ class Game:
     stream: RandomStream
     generator: torch.Generator
     store: deque[list[Episode]]
+    untrained: list[Episode] | None = None
     number: int = 0
     played: int = 0
     moved: float = 0.0

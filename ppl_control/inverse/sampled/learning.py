@@ -12,6 +12,8 @@ from ppl_control.inverse.sampled.objectives import adversarial_loss, dual_loss, 
 
 __all__ = ["largest_move", "learn", "logistic_loss"]
 
+UPDATES = {"importance": 10, "adversarial": 40}  # gradient steps a round
+
 
 def learn(game: Game, compared: Compared) -> None:
     """Some steps of Adam on the reward in place, then back along the way where it went farther than it may.
@@ -23,7 +25,7 @@ def learn(game: Game, compared: Compared) -> None:
     leaves = [p for group in game.optimizer.param_groups for p in group["params"]]
     before = [p.detach().clone() for p in leaves]
     old = _in_nats(game, compared)
-    for _ in range(settings.reward_updates):
+    for _ in range(settings.reward_updates or UPDATES[settings.form]):
         loss = _loss(game, compared)
         if not bool(torch.isfinite(loss)):
             raise DivergenceError(f"round {game.number}: the reward's loss is {float(loss)}; lower the learning rate")

@@ -64,10 +64,13 @@ class SampledMaxEntIRL:
             the α that ``solution.temperature`` names.
         form: ``"importance"`` or ``"adversarial"``.
         rounds: of the game, at most.
-        episodes: played by the agent each round to be compared, beside those that it learns from.
+        episodes: played by the agent each round to be compared, beside those that it learns from. They begin where the
+            demonstrations began, as the dual has it, as near as chance allows; each demonstration has its turn.
+        tries: seeds tried at the start to find such beginnings.
         memory: rounds whose episodes are kept and used again.
         largest_ratio: c; math.inf: not truncated.
-        reward_updates: gradient steps on the reward a round.
+        reward_updates: gradient steps on the reward a round; None: 10, and 40 for a discriminator, which has densities
+            to follow.
         learning_rate: of Adam on the reward; None: 3e-3, 0.1·α for rewards that are linear in ψ.
         largest_move: how far the reward may move in the first round, nats (the root of its mean squared change over α,
             over what was visited); falls linearly to 0, so that the agent can follow, and what moves comes to rest.
@@ -79,8 +82,9 @@ class SampledMaxEntIRL:
         settling: share of the agent's steps kept for the end, when the reward stands still.
         batch_size: rows of either side in a gradient step on the reward; all, where there are fewer.
         patience: rounds over which demonstrators and agent must agree.
-        tolerance: standard errors of E_demo Σγᵗ r − E_π Σγᵗ r, means over ``patience`` rounds, within which they do.
-            0: all rounds are made.
+        tolerance: standard errors within which the mean difference of Σγᵗ r, between a demonstration and the episodes
+            that began like it, must lie, or
+        closeness: share of the same difference for the untrained agent. Both 0: all rounds are made.
 
     Raises:
         ValueError: a setting out of its range; at ``fit``, a model that is no simulator, an agent or reward that cannot
@@ -103,7 +107,7 @@ class SampledMaxEntIRL:
     tries: int = 1000
     memory: int = 3
     largest_ratio: float = 1.0
-    reward_updates: int = 10
+    reward_updates: int | None = None
     learning_rate: float | None = None
     largest_move: float = 0.5
     penalty: float = 1e-3
@@ -113,6 +117,7 @@ class SampledMaxEntIRL:
     batch_size: int = 20_000
     patience: int = 10
     tolerance: float = 1.0
+    closeness: float = 0.02
 
     def __post_init__(self) -> None:
         for name, module in (("reward", self.reward), ("shaping", self.shaping)):
@@ -130,9 +135,11 @@ class SampledMaxEntIRL:
             )
         for name, least in WHOLE.items():
             value = getattr(self, name)
+            if name == "reward_updates" and value is None:
+                continue
             if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
                 raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
-        for name in ("penalty", "l2", "tolerance"):
+        for name in ("penalty", "l2", "tolerance", "closeness"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 <= value < math.inf):
                 raise ValueError(f"{name}: expected a finite number >= 0, got {value!r}")
@@ -167,11 +174,12 @@ class SampledMaxEntIRL:
 
         Returns:
             Reward, agent and ``history``, one row a round: ``step`` (environment steps, those of episodes played to
-            be compared too), ``gap`` (E_demo Σγᵗ r − E_π Σγᵗ r)/α in episodes that the reward had not seen, and
-            ``gap_stderr``, nats; ``objective``, nats (of the dual, with the agent's ELBO for V: above it as far as
-            the agent is from its optimum; minus the logistic loss when adversarial); ``demonstrated_return`` and
-            ``return``, Σγᵗ r, reward units; ``ess``, the effective number of episodes behind E_π; ``temperature``;
-            ``moved``, nats, by which the reward moved before.
+            be compared too); ``gap``, (E_demo Σγᵗ r − E_π Σγᵗ r)/α in episodes that the reward had not seen, with
+            ``gap_stderr``, nats; ``untrained_gap``, the same for the first round's episodes under the present reward;
+            ``objective``, nats (of the dual, with the agent's ELBO for V and so too high as far as the agent is from
+            its optimum; minus the logistic loss when adversarial); ``demonstrated_return`` and ``return``, Σγᵗ r,
+            reward units; ``ess``, the effective number of episodes behind E_π; ``temperature``; ``moved``, by
+            how much the reward moved before, nats.
 
         Raises:
             ValueError: see above.

@@ -66,7 +66,12 @@ def _played(game: Game, progress: bool, callbacks: Sequence[Callable[[Step], obj
             metrics = _round(game)
             advance(game.number, {name: metrics[name] for name in SHOWN})
             stop = [bool(callback(Step(game.number, metrics, game))) for callback in callbacks]
-            converged = agreed(game.gaps, patience=settings.patience, tolerance=settings.tolerance)
+            converged = agreed(
+                game.gaps,
+                patience=settings.patience,
+                tolerance=settings.tolerance,
+                closeness=settings.closeness,
+            )
             if converged or any(stop) or game.number == settings.rounds:
                 return converged
             with threads(1), torch.enable_grad():

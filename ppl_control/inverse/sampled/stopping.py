@@ -19,10 +19,12 @@ class Gaps:
         like: the demonstration's number, [n].
         value: Σγᵗ r of the demonstration less that of the episode, over α, nats, [n]. The reward must not have been
             fitted to the episodes, or the gaps would look larger than they are.
+        untrained: how much more the demonstrations are worth than episodes of the untrained agent, nats.
     """
 
     like: np.ndarray
     value: np.ndarray
+    untrained: float
 
 
 def mean_gap(rounds: Sequence[Gaps]) -> tuple[float, float]:
@@ -38,15 +40,20 @@ def mean_gap(rounds: Sequence[Gaps]) -> tuple[float, float]:
     return float(means.mean()), error
 
 
-def agreed(rounds: Sequence[Gaps], *, patience: int, tolerance: float) -> bool:
-    """Whether the mean gap of the last ``patience`` rounds is within ``tolerance`` standard errors of 0.
+def agreed(rounds: Sequence[Gaps], *, patience: int, tolerance: float, closeness: float) -> bool:
+    """Whether the mean gap of the last ``patience`` rounds is none, as far as one can tell, or next to none.
 
-    So must be that of their earlier and of their later half, or a gap that passes through 0 would be taken for none.
-    Where nothing varies there is no telling, and no agreement.
+    That is: within ``tolerance`` standard errors of 0, or below the share ``closeness`` of the untrained agent's. So
+    must be that of their earlier and of their later half, or a gap that passes through 0 would be taken for none.
     """
     if len(rounds) < patience:
         return False
     latest = rounds[-patience:]
     halves = [latest, latest[: patience // 2], latest[patience // 2 :]]
-    found = [mean_gap(half) for half in halves if half]
-    return all(error > 0 and abs(gap) <= tolerance * error for gap, error in found)
+    return all(_none(half, tolerance, closeness) for half in halves if half)
+
+
+def _none(rounds: Sequence[Gaps], tolerance: float, closeness: float) -> bool:
+    gap, error = mean_gap(rounds)
+    untrained = float(np.mean([gaps.untrained for gaps in rounds]))
+    return untrained > 0 and abs(gap) <= max(tolerance * error, closeness * untrained)
