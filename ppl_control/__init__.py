@@ -1,6 +1,7 @@
 """Control as variational inference: decision problems as Pyro programs, guides to swap, exact ground truth.
 
-The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → inverse → comparison.
+The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → inverse →
+comparison.
 """
 
 from ppl_control.mdp import DifferentiableMDP, LinearGaussianMDP, SimulatorMDP, TabularMDP
