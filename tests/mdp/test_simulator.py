@@ -3,6 +3,7 @@
 import pickle
 
 import gymnasium
+import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
@@ -17,7 +18,9 @@ from ppl_control import (
     guides,
     infer,
 )
+from ppl_control.inverse import LinearReward, MLPReward, TabularReward
 from ppl_control.policies import CategoricalMLP, GaussianMLP, SquashedGaussianMLP
+from ppl_control.trajectory.worlds import Worlds
 from tests.environments import Corridor, Drift
 
 
@@ -145,3 +148,83 @@ def test_an_instance_is_lent_once_wherever_methods_compute():
 def test_what_an_environment_says_of_its_arguments_is_passed_on():
     with pytest.raises(ValueError, match="env: cannot make 'FrozenLake-v1': '9x9'"):
         SimulatorMDP("FrozenLake-v1", map_name="9x9")
+
+
+def lazy(state, action, next_state):
+    return -action.square().sum(-1) + next_state[:, 0]
+
+
+def test_another_reward():
+    own, other = SimulatorMDP("Pendulum-v1"), SimulatorMDP("Pendulum-v1").with_reward(lazy)
+    torques = np.linspace(-2, 2, 5, dtype=np.float32)[:, None]
+    moved = [Worlds(mdp, 5, 0).step(torques) for mdp in (own, other)]
+    seen = [torch.as_tensor(rows) for rows in (moved[1].observation, moved[1].action, moved[1].next_observation)]
+    np.testing.assert_allclose(moved[1].reward, lazy(*seen).numpy(), rtol=1e-5)
+    np.testing.assert_array_equal(moved[0].next_observation, moved[1].next_observation)
+    assert not np.allclose(moved[0].reward, moved[1].reward)
+    assert other.with_reward(lazy).digest() == other.digest()  # replaced, not stacked
+    assert isinstance(other.make(other), gymnasium.Wrapper)
+
+
+def test_indices_are_counted_from_0():
+    reward = TabularReward(4, 2, of="outcome")
+    torch.nn.init.normal_(reward.table)
+    worlds = Worlds(SimulatorMDP(Corridor, start=5).with_reward(reward), 1, 0)
+    for action, step in ((0, (0, 0, 0)), (1, (0, 1, 1)), (1, (1, 1, 2))):
+        assert worlds.step(np.array([action])).reward.item() == pytest.approx(reward.table[step].item())
+
+
+def test_simulators_with_other_rewards_are_told_apart():
+    mdp = SimulatorMDP("Pendulum-v1")
+    first, second = (MLPReward(state_dim=3, action_dim=1, seed=seed) for seed in (0, 1))
+    features = [LinearReward(lambda s, a, n, k=k: s[..., k : k + 1], weights=[1.0]) for k in (0, 1)]
+    paying = [mdp, *(mdp.with_reward(reward) for reward in (first, second, *features, lazy))]
+    assert len({one.digest() for one in paying}) == 6
+    assert mdp.with_reward(first).digest() == paying[1].digest()
+    assert repr(paying[1]) == "SimulatorMDP('Pendulum-v1').with_reward(MLPReward)"
+    assert paying[1].name == mdp.name
+    assert paying[1].to("cpu").digest() == paying[1].digest()
+    model = TrajectoryModel(paying[1], discount=0.9)
+    assert pickle.loads(pickle.dumps(model)).fingerprint == model.fingerprint
+
+
+def test_a_module_is_paid_as_it_was():
+    reward = MLPReward(state_dim=3, action_dim=1)
+    paying = SimulatorMDP("Pendulum-v1").with_reward(reward)
+    torch.nn.init.constant_(reward.network[-1].bias, 1.0)
+    assert Worlds(paying, 1, 0).step(np.zeros((1, 1), dtype=np.float32)).reward.item() == 0.0
+
+
+def test_the_one_instance_pays_another_reward():
+    mdp = SimulatorMDP(Corridor())
+    paying = mdp.with_reward(lambda s, a, n: n - s + 0.5 * a)
+    assert paying.is_instance
+    worlds = Worlds(paying, 1, 0)
+    assert worlds.step(np.array([1])).reward.item() == 1.5
+    with pytest.raises(ValueError, match="in use"):
+        mdp.make(mdp)
+    worlds.close()
+    assert Worlds(mdp, 1, 0).step(np.array([1])).reward.item() == -1.0
+
+
+@pytest.mark.parametrize(
+    ("reward", "words"),
+    [
+        (3, "reward: expected a function or module"),
+        (MLPReward, "reward: expected a function or module"),
+        (MLPReward(state_dim=4, action_dim=1), r"reward: MLPReward does not take states \[2, 3\]"),
+        (lambda s, a, n: s, r"reward: expected a tensor \[2\] for 2 steps, got \[2, 3\]"),
+        (lambda s, a, n: 1.0, r"reward: expected a tensor \[2\] for 2 steps, got 1.0"),
+        (lambda s, a, n: s[:, 0] / 0, "reward: expected finite numbers"),
+    ],
+)
+def test_no_reward(reward, words):
+    with pytest.raises(ValueError, match=words):
+        SimulatorMDP("Pendulum-v1").with_reward(reward)
+
+
+def test_a_reward_that_breaks_down_on_the_way():
+    paying = SimulatorMDP(Corridor).with_reward(lambda s, a, n: torch.where((s == 1) & (n == 2), torch.nan, 0.0))
+    worlds = Worlds(paying, 1, 0)
+    with pytest.raises(ValueError, match=r"reward: <lambda> pays nan for \(s, a, s'\) = \(1, 1, 2\)"):
+        [worlds.step(np.array([1])) for _ in range(2)]

@@ -18,6 +18,7 @@ from ppl_control.trajectory.sampling import Trajectories
 
 __all__ = ["Demonstration", "require_demonstrations", "require_model", "require_reward"]
 
+AN = {"state": "a state", "action": "an action"}
 SLACK = 1e-4  # of a box's width, by which an action may lie outside through rounding
 
 
@@ -72,14 +73,20 @@ def require_demonstrations(given: Any, model: TrajectoryModel) -> tuple[list[Dem
             continue
         said = demonstrations.terminated[i]
         states, ended = _without_silent_end(states, model)
-        found.append(
-            Demonstration(
-                _checked(states, model.mdp.observation_space, i, "state"),
-                _checked(actions, model.mdp.action_space, i, "action"),
-                ended or (len(actions) < limit if said is None else bool(said)),
-            )
+        one = Demonstration(
+            _checked(states, model.mdp.observation_space, i, "state"),
+            _checked(actions, model.mdp.action_space, i, "action"),
+            ended or (len(actions) < limit if said is None else bool(said)),
         )
+        found.append(_within(one, model.horizon))
     return found, demonstrations.survival_drawn
+
+
+def _within(one: Demonstration, horizon: int | None) -> Demonstration:
+    """Without decisions that the model's horizon does not reach."""
+    if horizon is None or len(one.actions) <= horizon:
+        return one
+    return Demonstration(one.states[: horizon + 1], one.actions[:horizon], False)
 
 
 def _without_silent_end(states: Tensor, model: TrajectoryModel) -> tuple[Tensor, bool]:
@@ -97,7 +104,7 @@ def _checked(rows: Tensor, space: spaces.Space, i: int, what: str) -> Tensor:
     width = space.shape[0]
     if tuple(rows.shape[1:]) != (width,):
         shape = list(rows.shape[1:])
-        raise ValueError(f"demonstrations[{i}] step 0: expected a {what} of shape [{width}], got shape {shape}")
+        raise ValueError(f"demonstrations[{i}] step 0: expected {AN[what]} of shape [{width}], got shape {shape}")
     rows = rows.detach().cpu().to(torch.float32)
     if not bool(rows.isfinite().all()):
         step = int((~rows.isfinite()).nonzero()[0, 0])
@@ -120,12 +127,12 @@ def _indices(rows: Tensor, n: int, i: int, what: str) -> Tensor:
     rows = rows.detach().cpu()
     if rows.ndim != 1:
         shape = list(rows.shape[1:])
-        raise ValueError(f"demonstrations[{i}] step 0: expected a {what} that is an index, got shape {shape}")
+        raise ValueError(f"demonstrations[{i}] step 0: expected {AN[what]} that is an index, got shape {shape}")
     wrong = (rows != rows.round()) if rows.is_floating_point() else torch.zeros(len(rows), dtype=torch.bool)
     wrong = wrong | (rows < 0) | (rows >= n)
     if bool(wrong.any()):
         step = int(wrong.nonzero()[0, 0])
         raise ValueError(
-            f"demonstrations[{i}] step {step}: expected a {what} from 0 to {n - 1}, got {rows[step].item()!r}"
+            f"demonstrations[{i}] step {step}: expected {AN[what]} from 0 to {n - 1}, got {rows[step].item()!r}"
         )
     return rows.long()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -77,31 +78,35 @@ def play(game: Game) -> list[Episode]:
 @torch.no_grad()
 def measure(game: Game, fresh: list[Episode]) -> dict[str, float]:
     """How far agent and demonstrators are apart under the present reward; see ``SampledMaxEntIRL.fit``."""
-    rows, model, alpha = rows_of(fresh), game.model, game.temperature
-    window = common_window(game.demonstrated, rows, model.horizon)
-
-    def sums(steps: Steps, discount: float, value: Tensor) -> Tensor:
-        return steps.sums(discount ** steps.time.double() * (steps.time < window) * value)
-
-    demonstrated = sums(game.demonstrated, game.demonstrated_discount, game.rewards(game.demonstrated))
-    played = sums(rows, model.discount, game.rewards(rows))
-    choice = torch.cat([episode.log_prior - episode.log_policy for episode in fresh])
-    like = torch.tensor([episode.like for episode in fresh])
-    first = rows_of(game.untrained or fresh)
-    untrained = float(demonstrated.mean() - sums(first, model.discount, game.rewards(first)).mean()) / alpha
-    gaps = Gaps(like.numpy(), ((demonstrated[like] - played) / alpha).numpy(), untrained)
+    rows, alpha = rows_of(fresh), game.temperature
+    demonstrated, played = _paired(game, fresh)
+    before = _paired(game, game.untrained or fresh)
+    like = np.array([episode.like for episode in fresh])
+    gaps = Gaps(like, ((demonstrated - played) / alpha).numpy(), float((before[0] - before[1]).mean()) / alpha)
     game.gaps.append(gaps)
     gap, error = mean_gap([gaps])
+    choice = torch.cat([episode.log_prior - episode.log_policy for episode in fresh])
     return {
         "gap": gap,
         "gap_stderr": error,
-        "untrained_gap": untrained,
-        "objective": gap - float(sums(rows, model.discount, choice).mean()),
+        "untrained_gap": gaps.untrained,
+        "objective": gap - float(rows.sums(game.model.discount ** rows.time.double() * choice).mean()),
         "demonstrated_return": float(demonstrated.mean()),
         "return": float(played.mean()),
         "temperature": alpha,
         "moved": game.moved,
     }
+
+
+def _paired(game: Game, episodes: list[Episode]) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
+    """Σγᵗ r of each episode's demonstration and of the episode, up to the time at which both are known."""
+    theirs, ours = game.demonstrated, rows_of(episodes)
+    like = torch.tensor([episode.like for episode in episodes])
+    known = torch.minimum(theirs.observed[like], ours.observed)
+    return (
+        theirs.discounted(game.rewards(theirs), game.demonstrated_discount, known, like),
+        ours.discounted(game.rewards(ours), game.model.discount, known, torch.arange(len(like))),
+    )
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from ppl_control.inference.base import DivergenceError, IterativeMethod, Solutio
 from ppl_control.inference.progress import progress_bar
 from ppl_control.inference.reinforcement.history import record
 from ppl_control.inverse.sampled.checks import Demonstration
-from ppl_control.inverse.sampled.comparing import compare, measure, play
+from ppl_control.inverse.sampled.comparing import Compared, compare, measure, play
 from ppl_control.inverse.sampled.fit import SampledFit
 from ppl_control.inverse.sampled.game import Game, begin
 from ppl_control.inverse.sampled.learning import learn, logistic_loss
@@ -63,7 +63,7 @@ def _played(game: Game, progress: bool, callbacks: Sequence[Callable[[Step], obj
         advance(0, {})
         while True:
             _train(game, math.ceil(steps * (game.number + 1) / settings.rounds))
-            metrics = _round(game)
+            metrics, compared = _round(game)
             advance(game.number, {name: metrics[name] for name in SHOWN})
             stop = [bool(callback(Step(game.number, metrics, game))) for callback in callbacks]
             converged = agreed(
@@ -75,11 +75,11 @@ def _played(game: Game, progress: bool, callbacks: Sequence[Callable[[Step], obj
             if converged or any(stop) or game.number == settings.rounds:
                 return converged
             with threads(1), torch.enable_grad():
-                learn(game, compare(game))
+                learn(game, compared)
             relabel(game.state, game.live.mdp, game.reward)
 
 
-def _round(game: Game) -> dict[str, float]:
+def _round(game: Game) -> tuple[dict[str, float], Compared]:
     """Play and look; the reward stays as it is."""
     fresh = play(game)
     with threads(1):
@@ -93,7 +93,7 @@ def _round(game: Game) -> dict[str, float]:
         if not math.isfinite(value):
             raise DivergenceError(f"round {game.number}: {name} is {value}; lower the learning rate")
     record(game.history, game.steps, metrics)
-    return metrics
+    return metrics, compared
 
 
 def _train(game: Game, steps: int) -> None:

@@ -44,6 +44,15 @@ class Steps:
         """Sums over each trajectory."""
         return value.new_zeros(len(self.lengths)).index_add(0, self.trajectory, value)
 
+    def discounted(
+        self, value: Float[Tensor, " N"], discount: float, until: Float[Tensor, " n"], which: Int[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """Σ_{t < until} γᵗ value_t of the trajectories named by ``which``."""
+        sums = value.new_zeros(len(self.lengths), int(self.lengths.max()) + 1)
+        sums[self.trajectory, self.time + 1] = discount ** self.time.double() * value
+        end = torch.minimum(until, self.lengths[which].double()).long()
+        return sums.cumsum(1)[which, end]
+
 
 def rows_of(trajectories: Sequence[Any]) -> Steps:
     """Trajectories with ``states`` [L+1, …], ``actions`` [L, …] and ``terminated`` as rows."""
