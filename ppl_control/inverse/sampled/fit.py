@@ -21,8 +21,8 @@ class SampledFit:
         solution: the agent in the model with this reward, ``model.replaced(mdp=model.mdp.with_reward(reward))``.
         history: quantity → one number a round, see ``SampledMaxEntIRL``.
         rounds: rounds made.
-        converged: demonstrators and agent agreed within their standard error for ``patience`` rounds on end; else
-            the rounds were spent.
+        converged: demonstrators and agent could not be told apart for ``patience`` rounds on end, by the reward of
+            each; else the rounds were spent, or a callback ended the game.
     """
 
     reward: nn.Module

@@ -36,8 +36,8 @@ class SampledMaxEntIRL:
 
         (E_demo[Σ γᵗ ∇r] − E_π[Σ γᵗ ∇r]) / α,    π soft-optimal for r_ψ in the true dynamics.
 
-    The second expectation is estimated from episodes that the agent played: the latest count one each; those of the
-    ``memory`` rounds before count by the per-decision ratios ρ_t = min(c, Π_{u≤t} π_now(a_u|s_u)/π_then(a_u|s_u)),
+    The second expectation is estimated from episodes that the agent played: the latest count one each; those of rounds
+    before (``memory`` in all) count by the per-decision ratios ρ_t = min(c, Π_{u≤t} π_now(a_u|s_u)/π_then(a_u|s_u)),
     normalised among the episodes at each time, so that they stand for the present policy. Those are ratios of
     policies: the expectation is that of the soft-optimal policy, in the dynamics as they are. Weights
     exp(Σ r/α) π0/π on the same episodes estimate something else, the **posterior's** Z and its expectations, with
@@ -67,7 +67,7 @@ class SampledMaxEntIRL:
         episodes: played by the agent each round to be compared, beside those that it learns from. They begin where the
             demonstrations began, as the dual has it, as near as chance allows; each demonstration has its turn.
         tries: seeds tried at the start to find such beginnings.
-        memory: rounds whose episodes are kept and used again.
+        memory: rounds whose episodes are used, the latest among them.
         largest_ratio: c; math.inf: not truncated.
         reward_updates: gradient steps on the reward a round; None: 10, and 40 for a discriminator, which has densities
             to follow.
@@ -78,7 +78,7 @@ class SampledMaxEntIRL:
             demonstrators do what no agent can.
         l2: in −½ l2 |ψ|², nats.
         shaping: h for ``"adversarial"``, a module called as ``reward`` is that looks at the state only, e.g.
-            ``MLPReward(state_dim=3, sees="state", action_dim=None)``; copied.
+            ``MLPReward(state_dim=3, sees="state")``; copied.
         settling: share of the agent's steps kept for the end, when the reward stands still.
         batch_size: rows of either side in a gradient step on the reward; all, where there are fewer.
         patience: rounds over which demonstrators and agent must agree.
