@@ -14,6 +14,7 @@ __all__ = ["Factor", "apply", "cholesky", "divergence", "factorise"]
 
 ROUNDING = 10  # rounding units an axis that still count as zero
 NEGATIVE = 1e3  # rounding units an axis that a product of matrices may fall below zero
+CLEAR = 1e6  # rounding units an axis beyond which a pivot of Cholesky's is no rounding, however correlated the axes
 
 
 def apply(matrix: Float[Tensor, "*b n k"], vector: Float[Tensor, "*c k"]) -> Float[Tensor, "*d n"]:
@@ -114,17 +115,18 @@ def factorise(
     """
     n, eps = covariance.shape[-1], torch.finfo(precision or covariance.dtype).eps
     lower, definite = cholesky(covariance, precision)
-    if bool(definite.all()):
-        return Factor(covariance, lower, torch.full_like(definite, n, dtype=torch.long), True, eps)
+    regular = Factor(covariance, lower, torch.full_like(definite, n, dtype=torch.long), True, eps)
+    pivots = lower.diagonal(dim1=-2, dim2=-1).square() / covariance.diagonal(dim1=-2, dim2=-1)
+    if bool(definite.all()) and bool((pivots > CLEAR * n * eps).all()):
+        return regular
+    if bool(definite.all()) and bool((_correlations(covariance.detach())[1] > ROUNDING * n * eps).all()):
+        return regular  # nearly singular, but not so: eigenvalues tell where pivots are lost in rounding
     if covariance.requires_grad:
         raise ValueError(
             f"{name}: a singular covariance has no gradient; expected a positive definite one, or detach it"
         )
-    variance = covariance.diagonal(dim1=-2, dim2=-1)
-    deviation = variance.clamp(min=0).sqrt()
-    shrink = torch.where(deviation > 0, 1 / deviation, 0.0)
-    # Correlations have no units: what counts as rounding is the same for every axis.
-    values, vectors = torch.linalg.eigh(shrink.unsqueeze(-1) * covariance * shrink.unsqueeze(-2))
+    shrink, values, vectors = _correlations(covariance)
+    deviation = covariance.diagonal(dim1=-2, dim2=-1).clamp(min=0).sqrt()
     unit = n * eps
     explained = (covariance.abs() <= (1 + NEGATIVE * unit) * deviation.unsqueeze(-1) * deviation.unsqueeze(-2)).all()
     if not bool(explained) or bool((values < -NEGATIVE * unit).any()):
@@ -137,3 +139,13 @@ def factorise(
     root = deviation.unsqueeze(-1) * vectors * spread.unsqueeze(-2)
     inverse = torch.where(kept, 1 / spread, 0.0).unsqueeze(-1) * vectors.mT * shrink.unsqueeze(-2)
     return Factor(covariance, root, kept.sum(-1), False, eps, inverse)
+
+
+def _correlations(covariance: Float[Tensor, "*b n n"]) -> tuple[Tensor, Tensor, Tensor]:
+    """One over each axis' deviation (0 where nothing varies), eigenvalues and eigenvectors of the correlations.
+
+    Correlations have no units: what counts as rounding is the same for every axis.
+    """
+    deviation = covariance.diagonal(dim1=-2, dim2=-1).clamp(min=0).sqrt()
+    shrink = torch.where(deviation > 0, 1 / deviation, 0.0)
+    return shrink, *torch.linalg.eigh(shrink.unsqueeze(-1) * covariance * shrink.unsqueeze(-2))

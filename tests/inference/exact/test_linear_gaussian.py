@@ -43,6 +43,14 @@ def test_posterior_reaches_log_evidence_as_its_own_bound(problem: dg.Problem):
     assert float(bound) == pytest.approx(answer.log_evidence_bound, rel=1e-8, abs=1e-8)
 
 
+def test_a_first_state_of_correlated_axes_on_a_plane():
+    """Cholesky's last pivot of this one is three times what rounding alone would leave; its rank is 2 all the same."""
+    problem = dg.random_problem(1, horizon=1, rank=2, first=2, bend=0.0, prior=None)
+    answer = solve(posterior_control, problem)
+    bound = mo.elbo(mdp_of(problem), tables_of(answer), problem.temperature, dynamics=answer.dynamics)
+    assert float(bound) == pytest.approx(dg.dense(problem).log_evidence, rel=1e-9)
+
+
 @given(problems(), st.sampled_from([1.0, 0.8]), st.integers(0, 1000))
 def test_variational_is_the_best_of_all_policies(problem: dg.Problem, discount: float, seed: int):
     assume(dg.dense(problem).least > 1e-6)
