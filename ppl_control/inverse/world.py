@@ -46,6 +46,8 @@ class World:
             ValueError: the reward is of another size.
         """
         state, action = self.places
+        if isinstance(reward, Reward) and hasattr(reward, "require_sizes"):
+            reward.require_sizes(*state.shape)
         try:
             if getattr(reward, "sees_next", True):
                 paid = reward(state[..., None], action[..., None], self.named)
@@ -56,6 +58,9 @@ class World:
             sizes = f"{self.tables.num_states} states and {self.tables.num_actions} actions"
             raise ValueError(f"reward: it does not fit a model of {sizes}: {error}") from error
         paid = paid.to(self.tables.initial) / self.tables.temperature
+        if not bool(paid.isfinite().all()):
+            s, a, _ = (~paid.isfinite()).nonzero()[0].tolist()
+            raise ValueError(f"reward: expected finite numbers, got {paid[s, a].tolist()} in state {s}, action {a}")
         # Nobody acts in a terminal state, and what a reward says of it must not matter.
         return paid.masked_fill(self.tables.terminal[:, None, None], 0.0)
 
@@ -96,6 +101,8 @@ def make_world(model: TrajectoryModel) -> World:
     Raises:
         ValueError: the model is no table.
     """
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {model!r}")
     if not model.is_tabular:
         raise ValueError(
             f"model: exact inverse RL needs a tabular model, got {model!r}; use SampledMaxEntIRL where the world can "

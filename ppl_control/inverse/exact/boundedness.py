@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.exact.fixed_point import longest_life
+from ppl_control.inference.exact.recursions import chain
 from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.world import World
-from ppl_control.trajectory.tables import Tables
+from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = ["UnboundedError", "excess"]
 
@@ -29,7 +29,7 @@ def excess(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> float
     assert counts.discounted_outcomes is not None
     assert counts.discounted_cut is not None
     assert counts.starts is not None
-    best = _best(world.tables, world.expected(paid), world.model.discount)
+    best = _best(world.tables, world.expected(paid))
     begin = best if best.ndim == 1 else best[0]
     ahead = (counts.discounted_cut.to(best) * best).sum()
     collected = (counts.discounted_outcomes.to(best) * paid).sum()
@@ -39,7 +39,7 @@ def excess(world: World, counts: Counts, paid: Float[Tensor, "S A K1"]) -> float
     return float(torch.where(found.abs() > 1e-9 * size, found, 0.0)) / counts.trajectories
 
 
-def _best(tables: Tables, reward: Float[Tensor, "S A"], discount: float) -> Float[Tensor, "*T1 S"]:
+def _best(tables: Tables, reward: Float[Tensor, "S A"]) -> Float[Tensor, "*T1 S"]:
     """V = max_a [r + E V'] over the actions that the prior allows, nats."""
     allowed = tables.log_prior > -torch.inf
 
@@ -52,10 +52,22 @@ def _best(tables: Tables, reward: Float[Tensor, "S A"], discount: float) -> Floa
         for can in reversed(allowed.unbind(0)):
             values.append(backup(values[-1], can))
         return torch.stack(values[::-1])
-    life = 1 / (1 - discount) if discount < 1 else float(longest_life(tables).max())
-    value = reward.new_zeros(tables.num_states)
-    for _ in range(int(40 * life) + 1):  # contracts by 1/e in each length of life
-        last, value = value, backup(value, allowed)
-        if bool((value - last).abs().max() <= 1e-13 * (1 + value.abs().max())):
-            break
-    return value
+    return _best_forever(tables, reward, allowed)
+
+
+def _best_forever(tables: Tables, reward: Tensor, allowed: Tensor) -> Float[Tensor, " S"]:
+    """The same without a horizon, by policy iteration."""
+    states = torch.arange(tables.num_states, device=reward.device)
+    action = torch.where(allowed, reward, -torch.inf).argmax(-1)
+    identity, live = torch.eye(tables.num_states).to(reward), (~tables.terminal).to(reward)
+    while True:
+        choice = torch.zeros_like(reward)
+        choice[states, action] = 1.0
+        matrix = chain(tables, GuideTables(choice.log()))[:, :-1]
+        value = torch.linalg.solve(identity - matrix, reward[states, action] * live)
+        q = torch.where(allowed, reward + expected(tables, value), -torch.inf)
+        taken = q[states, action]
+        better = q.amax(-1) > taken + 1e-12 * (1 + value.abs().max())
+        if not bool((better & ~tables.terminal).any()):
+            return value
+        action = torch.where(better, q.argmax(-1), action)

@@ -19,7 +19,7 @@ from ppl_control.inference import MessagePassing, SoftValueIteration, infer
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.exact.boundedness import UnboundedError, excess
-from ppl_control.inverse.exact.curvature import curvature
+from ppl_control.inverse.exact.curvature import curvature, operations
 from ppl_control.inverse.exact.fit import RewardFit
 from ppl_control.inverse.exact.objectives import OBJECTIVES, conditional, require_counts
 from ppl_control.inverse.exact.optimum import Ascent, ascend
@@ -30,7 +30,7 @@ from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["MaxEntIRL"]
 
-NEWTON = 2e7  # numbers in ∇Q [t, s, a, p] up to which a Hessian is worth its price
+NEWTON = (200, 1e9)  # parameters, and multiplications of a Hessian, up to which it is worth its price
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,10 @@ class MaxEntIRL:
     Args:
         reward: what is to be learned, a recipe: ``fit`` trains a copy, from the recipe's own parameters on.
         objective: one of the three.
-        l2: λ of a penalty ½ λ |ψ|² on the objective (a mean over the trajectories), nats.
-        tolerance: largest entry of the gradient at which the ascent ends, nats per unit of ψ.
+        l2: λ of a penalty ½ λ |ψ|² on the objective, nats: a mean over trajectories (over decisions, where nothing but
+            decisions was recorded).
+        tolerance: largest entry of the gradient at which the ascent ends, nats per unit of ψ; None: 1e-8 by Newton's
+            method, 1e-5 by L-BFGS, for rewards that are not linear or have very many parameters.
         steps: of the ascent, at most.
 
     Raises:
@@ -67,17 +69,18 @@ class MaxEntIRL:
     reward: Reward
     objective: Literal["conditional", "dual", "trajectory"] = "conditional"
     l2: float = 0.0
-    tolerance: float = 1e-8
+    tolerance: float | None = None
     steps: int = 1000
 
     def __post_init__(self) -> None:
         if not isinstance(self.reward, Reward) or not list(self.reward.parameters()):
             raise ValueError(f"reward: expected a reward model with parameters, got {self.reward!r}")
-        if self.objective not in OBJECTIVES:
+        if not isinstance(self.objective, str) or self.objective not in OBJECTIVES:
             raise ValueError(f"objective: expected one of {list(OBJECTIVES)}, got {self.objective!r}")
         if not (isinstance(self.l2, Real) and 0 <= self.l2 < math.inf):
             raise ValueError(f"l2: expected a finite number >= 0, got {self.l2!r}")
-        if not (isinstance(self.tolerance, Real) and 0 < self.tolerance < math.inf):
+        tolerance = self.tolerance
+        if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < math.inf):
             raise ValueError(f"tolerance: expected a finite number > 0, got {self.tolerance!r}")
         if isinstance(self.steps, bool) or not hasattr(self.steps, "__index__") or self.steps < 1:
             raise ValueError(f"steps: expected an integer >= 1, got {self.steps!r}")
@@ -90,7 +93,7 @@ class MaxEntIRL:
         """
         world = make_world(model)
         counts = count(world, demonstrations)
-        reward = deepcopy(self.reward).to(world.tables.initial.device).requires_grad_(True)
+        reward = _copied(self.reward, world)
         require_counts(self.objective, counts, reward.sees_next)
         return _evaluated(self.objective, world, counts, reward)
 
@@ -105,7 +108,7 @@ class MaxEntIRL:
         """
         world = make_world(model)
         counts = count(world, demonstrations)
-        reward = deepcopy(self.reward).to(world.tables.initial.device)
+        reward = _copied(self.reward, world)
         require_counts(self.objective, counts, reward.sees_next)
         started = time.perf_counter()
         found = _ascent(self, world, counts, reward)
@@ -139,24 +142,30 @@ def _ascent(method: MaxEntIRL, world: World, counts: Counts, reward: Reward) -> 
         _require_bounded(world, counts, reward)
 
     start = _vector(reward).detach().double().cpu().numpy()
-    newton = reward.is_linear and world.tables.log_prior.numel() * len(start) <= NEWTON
+    outcomes = reward.sees_next or method.objective == "trajectory"
+    newton = reward.is_linear and len(start) <= NEWTON[0] and operations(world, len(start), outcomes) <= NEWTON[1]
     slopes = world.features(reward) if newton else torch.empty(0)
     bounded = method.objective != "dual" or method.l2 > 0 or not reward.is_linear
     return ascend(
         value,
         start,
         hessian=hessian if newton else None,
-        tolerance=method.tolerance,
+        tolerance=method.tolerance or (1e-8 if newton else 1e-5),
         steps=method.steps,
         watch=(lambda place: None) if bounded else watch,
     )
 
 
 def _evaluated(objective: str, world: World, counts: Counts, reward: Reward) -> tuple[float, Float[Tensor, " P"]]:
-    parameters = list(reward.parameters())
-    found = OBJECTIVES[objective](world, counts, world.pay(reward))
-    slopes = torch.autograd.grad(found, parameters, materialize_grads=True)
+    with torch.inference_mode(False), torch.enable_grad():  # also where the caller has switched gradients off
+        found = OBJECTIVES[objective](world, counts, world.pay(reward))
+        slopes = torch.autograd.grad(found, list(reward.parameters()), materialize_grads=True)
     return float(found.detach()), torch.cat([slope.reshape(-1) for slope in slopes])
+
+
+def _copied(reward: Reward, world: World) -> Reward:
+    with torch.inference_mode(False):
+        return deepcopy(reward).to(world.tables.initial.device).requires_grad_(True)
 
 
 def _require_bounded(world: World, counts: Counts, reward: Reward) -> None:

@@ -19,7 +19,15 @@ from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps
 from ppl_control.inverse.world import World
 from ppl_control.trajectory.tables import GuideTables
 
-__all__ = ["carried", "posterior_value", "soft_values", "weighed_values"]
+__all__ = [
+    "carried",
+    "posterior_value",
+    "soft_values",
+    "tilted",
+    "tilted_chain",
+    "tilted_flow",
+    "weighed_values",
+]
 
 
 def soft_values(
@@ -112,36 +120,65 @@ def carried(
     return put + mass[:, None] * policy, mass
 
 
+def tilted(world: World, paid: Float[Tensor, "S A K1"]) -> tuple[GuideTables, Float[Tensor, "*T S A K"]]:
+    """The posterior as a guide, and q(a, outcome | s, t), 0 where nothing is decided; ``paid`` is r/α, nats.
+
+    Raises:
+        ValueError: without a horizon, where the fixed point diverges.
+    """
+    return _tilted(world, paid, *_posterior(world, paid))
+
+
+def _posterior(world: World, paid: Tensor) -> tuple[Tensor, Tensor]:
+    tables = world.tables.paying(paid.detach())
+    if tables.horizon is None:
+        return posterior_fixed_point(tables, repr(world.model.action_prior), world.model.discount)
+    return backward(tables, posterior_backup)
+
+
+def _tilted(world: World, paid: Tensor, value: Tensor, q: Tensor) -> tuple[GuideTables, Tensor]:
+    first, ahead = (value, value) if value.ndim == 1 else (value[0], value[1:])
+    guide = posterior_guide(world.tables.paying(paid.detach()), first, ahead, q)
+    assert guide.outcomes is not None
+    joint = guide.policy.exp()[..., None] * guide.outcomes.exp()
+    return guide, joint.masked_fill(world.tables.terminal[:, None, None], 0.0)
+
+
+def tilted_flow(
+    world: World, joint: Float[Tensor, "*T S A K"], on_v: Float[Tensor, "*T S"]
+) -> tuple[Float[Tensor, "S A K"], Float[Tensor, "*T S"]]:
+    """Mass put on values, carried forward by the posterior: Σ_t x q(a, outcome | s), and x; as ``carried``."""
+    if joint.ndim == 3:
+        matrix = tilted_chain(world, joint)
+        mass = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix.T, on_v)
+        return mass[:, None, None] * joint, mass
+    index, total, mass = world.tables.successor.reshape(-1), torch.zeros_like(joint[0]), on_v.clone()
+    for t in range(len(joint)):
+        here = mass[t][:, None, None] * joint[t]
+        total += here
+        if t + 1 < len(joint):
+            mass[t + 1] += here.new_zeros(len(mass[t]) + 1).index_add_(0, index, here.reshape(-1))[:-1]
+    return total, mass
+
+
+def tilted_chain(world: World, joint: Float[Tensor, "S A K"]) -> Float[Tensor, "S S"]:
+    """q(s' | s) of states that go on."""
+    matrix = joint.new_zeros(len(joint), len(joint) + 1)
+    return matrix.scatter_add_(1, world.tables.successor.flatten(1), joint.flatten(1))[:, :-1]
+
+
 class _PosteriorValue(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, reward: Tensor, world: World) -> Tensor:
-        tables = world.tables.paying(reward.detach())
-        if tables.horizon is None:
-            value, q = posterior_fixed_point(tables, repr(world.model.action_prior), world.model.discount)
-            guide = posterior_guide(tables, value, value, q)
-        else:
-            value, q = backward(tables, posterior_backup)
-            guide = posterior_guide(tables, value[0], value[1:], q)
-        ctx.world, ctx.guide, ctx.each = world, guide, reward.shape[-1] > 1
+        value, q = _posterior(world, reward)
+        ctx.world, ctx.paid, ctx.found = world, reward.detach(), (value, q)
         return value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        world, guide = ctx.world, ctx.guide
-        tables = world.tables
-        slope = slope.masked_fill(tables.terminal, 0.0)
-        assert guide.outcomes is not None
-        joint = guide.policy.exp()[..., None] * guide.outcomes.exp()
-        if tables.horizon is None:
-            matrix = chain(tables, guide)[:, :-1]
-            arrived = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix.T, slope)
-            total = arrived[:, None, None] * joint
-        else:
-            total, index = torch.zeros_like(joint[0]), tables.successor.reshape(-1)
-            arrived = slope.new_zeros(tables.num_states + 1)
-            for t in range(tables.horizon):
-                here = (arrived[:-1] + slope[t])[:, None, None] * joint[t]
-                total += here
-                arrived = torch.zeros_like(arrived).index_add_(0, index, here.reshape(-1))
-        return (total if ctx.each else total.sum(-1, keepdim=True)), None
+        world, paid = ctx.world, ctx.paid
+        _, joint = _tilted(world, paid, *ctx.found)
+        on_v = slope.masked_fill(world.tables.terminal, 0.0)
+        total, _ = tilted_flow(world, joint, on_v[: len(joint)] if joint.ndim == 4 else on_v)
+        return (total if paid.shape[-1] > 1 else total.sum(-1, keepdim=True)), None

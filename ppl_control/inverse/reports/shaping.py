@@ -64,20 +64,23 @@ def _felt(world: World) -> Float[Tensor, "N N"]:
     n, a = tables.num_states, tables.num_actions
     places = alive[:, None].expand(n, a).reshape(-1)
     identity = torch.eye(n * a).to(tables.initial)[:, places].view(n, a, -1)
+    allowed = (tables.log_prior > -torch.inf) & alive[:, None]  # what nobody may do is not felt
+    share = allowed.to(tables.initial) / allowed.sum(-1, keepdim=True).clamp(min=1)
     if tables.horizon is None:
-        # Q moves by δ + P dV, V by its mean: solved for all δ at once under the uniform policy, which none rules out.
-        chain = expected(tables, torch.eye(n).to(identity)).mean(1)
-        ahead = torch.linalg.solve(torch.eye(n).to(chain) - chain, identity.mean(1))
-        return _squared(identity + expected(tables, ahead), alive)
+        # Q moves by δ + P dV, V by its mean: solved for all δ at once under a policy that does all that is allowed.
+        chain = torch.einsum("sa,sax->sx", share, expected(tables, torch.eye(n).to(identity)))
+        now = torch.einsum("sa,san->sn", share, identity)
+        ahead = torch.linalg.solve(torch.eye(n).to(chain) - chain, now)
+        return _squared(identity + expected(tables, ahead), share)
     found = identity.new_zeros(identity.shape[-1], identity.shape[-1])
     ahead = identity.new_zeros(n, identity.shape[-1])
-    for _ in range(tables.horizon):
+    for t in range(tables.horizon - 1, -1, -1):
         q = identity + expected(tables, ahead)
-        found += _squared(q, alive)
-        ahead = q.mean(1) * alive[:, None]
+        found += _squared(q, share[t])
+        ahead = torch.einsum("sa,san->sn", share[t], q)
     return found
 
 
-def _squared(q: Float[Tensor, "S A N"], alive: Tensor) -> Float[Tensor, "N N"]:
-    apart = (q - q.mean(1, keepdim=True))[alive].reshape(-1, q.shape[-1])
+def _squared(q: Float[Tensor, "S A N"], share: Float[Tensor, "S A"]) -> Float[Tensor, "N N"]:
+    apart = (q - torch.einsum("sa,san->sn", share, q)[:, None])[share > 0]
     return apart.T @ apart
