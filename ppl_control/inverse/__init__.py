@@ -7,6 +7,7 @@ cloning as the plain alternative, and reports.
 from ppl_control.inverse.rewards import ActionCost, LinearReward, MLPReward, Reward, Sum, TabularReward
 from ppl_control.inverse.demonstrations import Counts, Demonstrations, expected_counts, from_decisions
 from ppl_control.inverse.exact import MaxEntIRL, RewardFit, UnboundedError
+from ppl_control.inverse.sampled import SampledFit, SampledMaxEntIRL
 from ppl_control.inverse.bayesian import BayesianIRL, RewardPosterior
 from ppl_control.inverse.cloning import BehaviourCloning
 from ppl_control.inverse.reports import (
@@ -33,6 +34,8 @@ __all__ = [
     "MaxEntIRL",
     "RewardFit",
     "UnboundedError",
+    "SampledMaxEntIRL",
+    "SampledFit",
     "BayesianIRL",
     "RewardPosterior",
     "BehaviourCloning",

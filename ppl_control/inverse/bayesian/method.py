@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal
 
 from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer
-from ppl_control.inverse.bayesian.program import priors_of, reward_program
+from ppl_control.inverse.bayesian.program import priors_of, reward_program, starting
 from ppl_control.inverse.bayesian.sampling import by_nuts, by_svi
 from ppl_control.inverse.demonstrations.counting import count
-from ppl_control.inverse.exact.objectives import require_counts
+from ppl_control.inverse.exact.objectives import OBJECTIVES, require_counts
 from ppl_control.inverse.rewards.base import Reward
-from ppl_control.inverse.world import make_world
+from ppl_control.inverse.world import Called, make_world
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -24,7 +25,8 @@ class BayesianIRL:
     """p(ψ | demonstrations) ∝ p(ψ) Π p(demonstration | ψ), by Pyro's NUTS or SVI on the exact soft values.
 
     Args:
-        reward: what is to be learned, a recipe, never changed; chains start from its parameters.
+        reward: what is to be learned, a recipe, never changed; chains start from its parameters, or where
+            the prior rules these out from its mean.
         prior: p(ψ): a distribution for every number, or parameter name → distribution. Positive ones (``LogNormal``,
             ``HalfNormal``) keep their parameters positive.
         method: ``"nuts"`` draws from the posterior; ``"svi"`` fits a Gaussian to it (in unconstrained space).
@@ -67,7 +69,7 @@ class BayesianIRL:
             value = getattr(self, name)
             if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
                 raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
-        if not 0 < self.learning_rate < float("inf"):
+        if not (isinstance(self.learning_rate, Real) and 0 < self.learning_rate < float("inf")):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
 
     @threads(1)
@@ -82,10 +84,22 @@ class BayesianIRL:
             seed: of everything random; the caller's random state is untouched.
             progress: show a progress bar on standard error.
         """
+        if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+            raise ValueError(f"seed: expected an integer, got {seed!r}")
         world = make_world(model)
+        if self.likelihood == "trajectory" and self.method == "svi" and model.horizon is None:
+            raise ValueError(
+                "method: without a horizon the posterior of some rewards diverges, where a Gaussian cannot avoid; use "
+                "method='nuts'"
+            )
         counts = count(world, demonstrations)
         reward = deepcopy(self.reward).to(world.tables.initial.device).requires_grad_(False)
         require_counts(self.likelihood, counts, reward.sees_next)
-        program = reward_program(reward, priors_of(reward, self.prior), self.likelihood, world, counts)
+        priors = priors_of(reward, self.prior)
+        start = starting(reward, priors)
+        OBJECTIVES[self.likelihood](
+            world, counts, world.pay(Called(reward, start))
+        )  # what cannot be begun is said here
+        program = reward_program(reward, priors, self.likelihood, world, counts)
         draw = by_nuts if self.method == "nuts" else by_svi
-        return answer(self, world, reward, draw(self, program, reward, seed, progress), seed)
+        return answer(self, world, reward, draw(self, program, start, seed, progress), seed)

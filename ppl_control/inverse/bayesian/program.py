@@ -8,7 +8,7 @@ from typing import Any
 import pyro
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent
+from torch.distributions import Distribution, Independent, biject_to
 
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.exact.objectives import OBJECTIVES
@@ -16,7 +16,9 @@ from ppl_control.inverse.rewards.base import Reward
 from ppl_control.inverse.world import Called, World
 from ppl_control.mdp.continuous import in_pyro
 
-__all__ = ["priors_of", "reward_program"]
+__all__ = ["priors_of", "reward_program", "starting"]
+
+FAR = 10.0  # free units: a start beyond it, of a parameter that is not free, is on the edge of its support
 
 
 def reward_program(
@@ -36,10 +38,40 @@ def reward_program(
     def program() -> dict[str, Tensor]:
         values = {name: pyro.sample(name, prior) for name, prior in priors.items()}
         paid = world.pay(Called(reward, values))
-        pyro.factor("demonstrations", counts.trajectories * objective(world, counts, paid))
+        pyro.factor("demonstrations", log_likelihood(paid))
         return values
 
+    def log_likelihood(paid: Tensor) -> Tensor:
+        try:
+            return counts.trajectories * objective(world, counts, paid)
+        except ValueError:  # the posterior's fixed point diverges there: such rewards explain nothing
+            return 0.0 * paid.sum() - torch.inf
+
     return program
+
+
+def starting(reward: Reward, priors: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The reward's own parameters, and where the prior rules these out its mean."""
+    return {name: _inside(value.detach().clone(), priors[name]) for name, value in reward.named_parameters()}
+
+
+def _inside(value: Tensor, prior: Any) -> Tensor:
+    free = biject_to(prior.support)
+    try:
+        mean = prior.mean.expand(value.shape).clone()
+    except NotImplementedError:
+        mean = value
+    for found in (value, mean):
+        # On the edge of the support the free parameter is infinite, or so large that nothing moves it.
+        if bool(prior.support.check(found).all()) and _is_free(prior, found):
+            return found
+    return free(torch.zeros_like(free.inv(mean)))
+
+
+def _is_free(prior: Any, value: Tensor) -> bool:
+    """Whether a value inside the support is away from its edge."""
+    moved = biject_to(prior.support).inv(value)
+    return bool(moved.isfinite().all()) and (torch.equal(moved, value) or bool((moved.abs() < FAR).all()))
 
 
 def priors_of(reward: Reward, prior: Any) -> dict[str, Any]:
@@ -62,6 +94,8 @@ def priors_of(reward: Reward, prior: Any) -> dict[str, Any]:
 def _shaped(name: str, given: Any, like: Tensor) -> Any:
     if not isinstance(given, Distribution):
         raise ValueError(f"prior: expected a distribution for {name}, got {given!r}")
+    if given.support is None or given.support.is_discrete:
+        raise ValueError(f"prior: expected a distribution over real numbers for {name}, got {given}")
     found: Any = in_pyro(_in_precision(given, like.dtype), f"prior of {name}")
     shape = like.shape
     batch = shape[: len(shape) - len(found.event_shape)]

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ppl_control.inference.base import DivergenceError
 from ppl_control.inference.progress import progress_bar
-from ppl_control.inverse.rewards.base import Reward
 from ppl_control.randomness import RandomStream
 
 if TYPE_CHECKING:
@@ -36,7 +35,9 @@ class Draws:
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
-def by_nuts(method: BayesianIRL, program: Callable[[], Any], reward: Reward, seed: int, progress: bool) -> Draws:
+def by_nuts(
+    method: BayesianIRL, program: Callable[[], Any], start: Mapping[str, Tensor], seed: int, progress: bool
+) -> Draws:
     """Chains of the no-U-turn sampler, with a dense metric."""
     chains, diverging = [], []
     streams = np.random.SeedSequence(seed % 2**63).generate_state(method.chains).tolist()
@@ -49,8 +50,8 @@ def by_nuts(method: BayesianIRL, program: Callable[[], Any], reward: Reward, see
                 made[0] += 1
                 advance(k * each + made[0], {})
 
-            with RandomStream(stream), pyro.get_param_store().scope():
-                kernel = NUTS(program, full_mass=True, init_strategy=init_to_value(values=_start(reward)))
+            with RandomStream(stream), pyro.get_param_store().scope(), torch.enable_grad():
+                kernel = NUTS(program, full_mass=True, init_strategy=init_to_value(values=dict(start)))
                 chain = MCMC(kernel, method.samples, method.warmup, disable_progbar=True, hook_fn=tell)
                 chain.run()
             chains.append(chain.get_samples())
@@ -61,11 +62,13 @@ def by_nuts(method: BayesianIRL, program: Callable[[], Any], reward: Reward, see
     return Draws(values, {"diverging": np.stack(diverging)})
 
 
-def by_svi(method: BayesianIRL, program: Callable[[], Any], reward: Reward, seed: int, progress: bool) -> Draws:
+def by_svi(
+    method: BayesianIRL, program: Callable[[], Any], start: Mapping[str, Tensor], seed: int, progress: bool
+) -> Draws:
     """Draws from the Gaussian nearest to the posterior in KL(q ‖ p), over the unconstrained parameters."""
     losses: list[float] = []
     with RandomStream(seed), pyro.get_param_store().scope(), torch.enable_grad():
-        guide = AutoMultivariateNormal(program, init_loc_fn=init_to_value(values=_start(reward)), init_scale=0.1)
+        guide = AutoMultivariateNormal(program, init_loc_fn=init_to_value(values=dict(start)), init_scale=0.1)
         decay = 0.01 ** (1 / method.steps)
         optimizer = ClippedAdam({"lr": method.learning_rate, "lrd": decay, "clip_norm": float("inf")})
         svi = SVI(program, guide, optimizer, Trace_ELBO(num_particles=PARTICLES))
@@ -80,7 +83,3 @@ def by_svi(method: BayesianIRL, program: Callable[[], Any], reward: Reward, seed
             found = [guide() for _ in range(method.samples)]
     values = {name: torch.stack([draw[name] for draw in found])[None].detach() for name in found[0]}
     return Draws(values, history={"bound": tuple(-loss for loss in losses)})
-
-
-def _start(reward: Reward) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in reward.named_parameters()}
