@@ -122,3 +122,45 @@ def test_solution_is_the_soft_optimum_at_the_mean():
     )
     again = infer(found.solution.model, SoftValueIteration())
     assert found.solution.log_evidence_bound == again.log_evidence_bound
+
+
+@pytest.mark.parametrize("method", ["nuts", "svi"])
+@pytest.mark.parametrize("prior", [dist.LogNormal(0.0, 1.0), dist.HalfNormal(1.0), dist.Uniform(0.5, 2.0)], ids=repr)
+def test_priors_that_rule_out_where_the_recipe_stands(method, prior):
+    """Weights of 0 are on the edge of a positive prior's support, or beyond: begin at its mean."""
+    irl = BayesianIRL(LinearReward(FEATURE), prior, method, samples=100, warmup=60, chains=1, steps=150)
+    draws = irl.fit(bandit(), PULLS, progress=False).samples["weights"]
+    assert prior.support.check(draws).all()
+    assert 0.05 < draws.std() < 1.0
+
+
+def test_rewards_under_which_the_posterior_diverges_explain_nothing():
+    """Without a horizon luck's fixed point exists for small rewards only; chains stay there."""
+    mdp = TabularMDP([1.0, 0.0], [[[0.5, 0.5], [1.0, 0.0]], [[0.5, 0.5], [0.0, 1.0]]], torch.zeros(2, 2))
+    model = TrajectoryModel(mdp, discount=0.8, action_prior="uniform")
+    reward = LinearReward(torch.eye(2)[:, None].expand(2, 2, 2)[..., :1])
+    walks = [[(0, 0, 1), (1, 1, 1)], [(0, 1, 0), (0, 0, 0)]]
+    irl = BayesianIRL(reward, dist.Normal(0.0, 2.0), likelihood="trajectory", samples=8, warmup=8, chains=1)
+    draws = irl.fit(model, walks, progress=False).samples["weights"]
+    assert draws.isfinite().all()
+    assert draws.max() < 1.0
+    with pytest.raises(ValueError, match="method: without a horizon"):
+        BayesianIRL(reward, dist.Normal(0.0, 2.0), "svi", "trajectory").fit(model, walks)
+
+
+def test_also_where_gradients_are_switched_off():
+    irl = BayesianIRL(LinearReward(FEATURE), dist.Normal(0.0, 2.0), samples=5, warmup=5, chains=1)
+    with torch.no_grad():
+        assert irl.fit(bandit(), PULLS, progress=False).samples["weights"].isfinite().all()
+
+
+@pytest.mark.parametrize("seed", ["a", None, 1.5, True])
+def test_seeds(seed):
+    with pytest.raises(ValueError, match="seed"):
+        BayesianIRL(LinearReward(FEATURE), dist.Normal(0.0, 2.0)).fit(bandit(), PULLS, seed=seed)
+
+
+@pytest.mark.parametrize("prior", [dist.Poisson(1.0), dist.Bernoulli(0.5)], ids=repr)
+def test_discrete_priors(prior):
+    with pytest.raises(ValueError, match="over real numbers"):
+        BayesianIRL(LinearReward(FEATURE), prior)

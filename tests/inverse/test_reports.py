@@ -118,3 +118,14 @@ def test_reports_in_a_simulator():
     assert table.loc["itself", "reward_correlation"] == pytest.approx(1.0, abs=1e-4)
     assert table.loc["itself", "episode_return"] == table.loc["demonstrator", "episode_return"]
     assert table["occupancy_distance"].isna().all()
+
+
+def test_what_nobody_may_do_is_not_felt():
+    """Two rewards that differ in forbidden actions only are one."""
+    problem = random_problem(2, states=3, actions=3, prior="closed", ends=False)
+    model = problem.model().replaced(horizon=5)
+    true = model.mdp.outcomes.expected_reward
+    other = true.clone()
+    other[0, 0] += 5.0  # ruled out by the prior
+    torch.testing.assert_close(without_shaping(model, true), without_shaping(model, other), rtol=0, atol=1e-9)
+    assert reward_correlation(model, true, other) == pytest.approx(1.0)

@@ -15,7 +15,7 @@ from ppl_control.inverse import (
     expected_counts,
     occupancy_distance,
 )
-from ppl_control.models import frozen_lake, hiking, narrow_bridge
+from ppl_control.models import bus_engine, frozen_lake, hiking, narrow_bridge
 
 TRUTH = torch.tensor([10.0, 1.0, -10.0, -0.1], dtype=torch.float64)
 
@@ -206,3 +206,69 @@ def test_models_in_single_precision_are_fitted_in_double(hike, hiker):
     fit = MaxEntIRL(TabularReward(2, 2), l2=0.1).fit(single, [[(0, 0, 0), (0, 1, 1)], [(0, 1, 1)]])
     assert fit.converged
     assert fit.solution.soft_value.dtype == torch.float32
+
+
+def test_constant_features_leave_other_errors_as_they_are():
+    """Over a horizon without ends a constant is not felt: its error is infinite, and nobody else's changes."""
+    generator = torch.Generator().manual_seed(0)
+    transition = torch.rand(4, 3, 4, generator=generator, dtype=torch.float64)
+    transition /= transition.sum(-1, keepdim=True)
+    pay = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    model = TrajectoryModel(TabularMDP(torch.full((4,), 0.25), transition, pay), horizon=7)
+    two = torch.randn(4, 3, 2, generator=generator, dtype=torch.float64)
+    three, walks = torch.cat([two, torch.full((4, 3, 1), 1.7)], -1), infer(model, SoftValueIteration()).sample(200)
+    for objective in ("conditional", "dual", "trajectory"):
+        plain, more = (MaxEntIRL(LinearReward(f), objective).fit(model, walks) for f in (two, three))
+        for name in ("standard_errors", "score_standard_errors", "robust_standard_errors"):
+            errors = getattr(more, name)
+            torch.testing.assert_close(errors[:2], getattr(plain, name), rtol=1e-6, atol=0)
+            assert errors[2] == torch.inf
+
+
+def test_fits_go_on_from_fits_and_where_gradients_are_switched_off(hike, hiker, fits):
+    again = MaxEntIRL(fits["conditional"].reward).fit(hike, hiker.sample(1000, seed=0))
+    torch.testing.assert_close(again.parameters, fits["conditional"].parameters, rtol=1e-6, atol=1e-6)
+    with torch.no_grad():
+        assert MaxEntIRL(hiking.reward()).fit(hike, hiker.sample(50)).converged
+    with torch.inference_mode():
+        assert MaxEntIRL(hiking.reward()).fit(hike, hiker.sample(50)).converged
+
+
+def test_value_and_gradient_are_those_of_the_recipe(hike, hiker):
+    reward, walks = LinearReward(hiking.reward().features, weights=[1.0, 0.5, -2.0, -0.1]), hiker.sample(20)
+    for objective in ("conditional", "dual", "trajectory"):
+        _, slope = MaxEntIRL(reward, objective).value_and_gradient(hike, walks)
+        for k in range(4):
+            ends = []
+            for step in (1e-6, -1e-6):
+                moved = reward.weights.detach() + step * torch.eye(4)[k]
+                there = MaxEntIRL(LinearReward(reward.features, weights=moved), objective)
+                ends.append(there.value_and_gradient(hike, walks)[0])
+            assert slope[k].item() == pytest.approx((ends[0] - ends[1]) / 2e-6, abs=1e-6)
+
+
+def test_long_discounts_are_watched_as_fast_as_short_ones():
+    model = bus_engine.model()
+    fit = MaxEntIRL(bus_engine.reward(), "dual").fit(model, expected_counts(infer(model, SoftValueIteration()), model))
+    assert fit.parameters.tolist() == pytest.approx([10.075, 2.293], abs=1e-4)
+
+
+def test_many_parameters_are_fitted_without_a_hessian():
+    lake = frozen_lake.model().replaced(temperature=0.2, action_prior="uniform", horizon=30)
+    walker = infer(lake, SoftValueIteration())
+    fit = MaxEntIRL(TabularReward(16, 4, "outcome"), l2=1e-3).fit(lake, walker.sample(200))
+    assert fit.converged
+    assert fit.gradient < 1e-5
+    assert fit.parameters.numel() == 1024
+
+
+def test_numbers_that_are_none(hike):
+    reward = TabularReward(25, 4)
+    reward.table.data[3, 2] = torch.nan
+    with pytest.raises(ValueError, match=r"reward: expected finite numbers, got .* in state 3, action 2"):
+        MaxEntIRL(reward).fit(hike, [[(15, 2, 16)]])
+    for model in (None, hike.mdp, "hiking"):
+        with pytest.raises(ValueError, match="model: expected a TrajectoryModel"):
+            MaxEntIRL(hiking.reward()).fit(model, [[(15, 2, 16)]])
+    with pytest.raises(ValueError, match="objective"):
+        MaxEntIRL(hiking.reward(), ["dual"])
