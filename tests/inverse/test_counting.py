@@ -74,6 +74,40 @@ def test_vectors_are_no_states():
     walks = Demonstrations([torch.zeros(3, 2)], [torch.zeros(2, dtype=torch.int64)], [None])
     with pytest.raises(ValueError, match=r"demonstrations\[0\]: expected one index a state"):
         count(make_world(corridor()), walks)
+    walks = Demonstrations([torch.zeros(3, dtype=torch.int64)], [torch.zeros(2, 2)], [None])
+    with pytest.raises(ValueError, match=r"demonstrations\[0\]: expected one index an action"):
+        count(make_world(corridor()), walks)
+
+
+def test_a_start_that_is_over_only_where_the_model_may_start_so():
+    walks = Demonstrations([[2], [0, 1]], [[], [1]], [None] * 2, True)
+    transition, reward = torch.full((2, 2, 2), 0.5), torch.zeros(2, 2)
+    never = TrajectoryModel(TabularMDP([0.5, 0.5], transition, reward), horizon=3)
+    with pytest.raises(ValueError, match=r"demonstrations\[0\] step 0: impossible in this model: it starts ended"):
+        count(make_world(never), walks)
+    ends = TrajectoryModel(TabularMDP([0.5, 0.5], transition, reward, done=[False, True]), horizon=3)
+    counts = count(make_world(ends), walks)
+    assert counts.starts.tolist() == [1, 0]
+    assert counts.trajectories == 2
+    assert np.isfinite(counts.log_density)
+
+
+def test_outcomes_are_matched_without_a_table_of_decisions_times_outcomes():
+    """Weights by brute force: every outcome that names the state seen, by its share of the chance."""
+    model = corridor(horizon=None, discount=0.5)
+    world = make_world(model)
+    walks = infer(model, SoftValueIteration()).sample(200, seed=2)
+    record = count(world, walks).record
+    states = [row[: length + 1] for row, length in zip(walks.states, walks.alive.sum(-1), strict=True)]
+    following = torch.cat([row[1:] for row in states if len(row) > 1])
+    assert len(record.row) == len(following) > len(record.state)
+    q, gone = world.tables.outcomes.probability, world.tables.successor == 4
+    for i, j in enumerate(record.row):
+        s, a = record.state[j], record.action[j]
+        hit = gone[s, a] if following[i] == 4 else world.named[s, a] == following[i]
+        found = torch.zeros_like(q[s, a])
+        found[record.outcome[record.entry == j]] = record.share[record.entry == j]
+        torch.testing.assert_close(found, q[s, a] * hit / (q[s, a] * hit).sum())
 
 
 def test_counts_of_walks_that_end_and_are_cut():

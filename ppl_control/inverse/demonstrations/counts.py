@@ -24,12 +24,14 @@ __all__ = ["Counts", "Record", "expected_counts", "from_decisions"]
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """The trajectories behind counts one by one: N decisions of n trajectories.
+    """The trajectories behind counts one by one: N decisions of n trajectories, among them U different (s, a, s').
 
     Attributes:
         trajectory: of each decision, [N].
-        state, action: [N].
-        share: of its outcomes, 1 at the one it met, [N, K].
+        row: which (s, a, s') it is, [N].
+        state, action: of each row, [U].
+        entry, outcome: a row, and the number k of an outcome that it may have met, [E].
+        share: of that outcome, 1 at the one it met, [E].
         fade: γᵗ, or 1 where the discount was drawn, [N].
         start: first state of each trajectory, S where there was nothing to decide, [n].
         cut: the time at which each was cut off, −1 where it ended, [n].
@@ -38,9 +40,12 @@ class Record:
     """
 
     trajectory: Tensor
+    row: Tensor
     state: Tensor
     action: Tensor
-    share: Float[Tensor, "N K"]
+    entry: Tensor
+    outcome: Tensor
+    share: Float[Tensor, " E"]
     fade: Float[Tensor, " N"]
     start: Tensor
     cut: Tensor

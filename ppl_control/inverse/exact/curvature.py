@@ -196,8 +196,13 @@ def _by_trajectory(
     """Σ of outer products of each trajectory's gradient: what it collected, less what was expected of its start."""
     if record is None:
         return None
-    met = slopes[record.state, record.action]
-    met = (met * record.share[..., None] if met.shape[1] > 1 else met).sum(1)
+    if slopes.shape[2] == 1:
+        met = slopes[record.state, record.action, 0]
+    else:
+        each = slopes[record.state[record.entry], record.action[record.entry], record.outcome]
+        met = slopes.new_zeros(len(record.state), slopes.shape[-1])
+        met.index_add_(0, record.entry, each * record.share[:, None])
+    met = met[record.row]
     met = met * record.fade[:, None] if discounted else met
     found = (-start[record.start]).index_add_(0, record.trajectory, met)
     lost = record.cut >= 0
