@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gymnasium
@@ -36,6 +37,35 @@ def test_triples() -> None:
 def test_triples_that_say_whether_they_ended() -> None:
     given = as_demonstrations([[(0, 1, 2, False), (2, 0, 1, True)], [(1, 1, 1, False)], [(1, 1, 1, None)]])
     assert given.terminated == (True, False, None)
+
+
+@pytest.mark.parametrize("kind", [bool, np.bool_, torch.tensor, np.array])
+def test_ends_may_be_any_boolean(kind: Any) -> None:
+    assert as_demonstrations([[(0, 1, 2, kind(False)), (2, 0, 1, kind(True))]]).terminated == (True,)
+    assert Demonstrations([[0, 1], [0, 1]], [[0], [0]], [kind(False), None]).terminated == (False, None)  # type: ignore[list-item]
+
+
+def test_many_indices_at_once_and_one_by_one_are_the_same() -> None:
+    """Plain integers are read together; the same numbers as vectors' entries or NumPy bytes step by step."""
+    draws = np.random.default_rng(0)
+    plain: list[list[tuple[Any, ...]]] = []
+    for length in draws.integers(1, 5, 30):
+        walk = draws.integers(0, 200, length + 1).tolist()
+        plain.append([(walk[t], t, walk[t + 1], None if t + 1 < length else bool(length % 2)) for t in range(length)])
+    slow = [[(np.uint8(s), np.uint8(a), np.uint8(n), end) for s, a, n, end in steps] for steps in plain]
+    ones, others = as_demonstrations(plain), as_demonstrations(slow)
+    assert ones.terminated == others.terminated
+    for name in ("states", "actions"):
+        for one, other in zip(getattr(ones, name), getattr(others, name), strict=True):
+            assert torch.equal(one, other)
+            assert one.dtype == other.dtype == torch.int64
+
+
+@pytest.mark.slow
+def test_many_short_trajectories_are_read_in_a_moment() -> None:
+    given, started = [[(0, 1, 2)] for _ in range(100_000)], time.perf_counter()
+    assert decisions_of(given, _grid()).states.shape == (100_000,)
+    assert time.perf_counter() - started < 8  # 1.5 s; one by one it was 14 s
 
 
 def test_vectors_and_generators() -> None:
@@ -89,6 +119,12 @@ def test_own_trajectories_of_a_simulator() -> None:
         assert torch.equal(states.diff(), actions)
 
 
+def test_only_samples_are_own_trajectories() -> None:
+    for given in (None, [[(0, 0, 1)]]):
+        with pytest.raises(ValueError, match="trajectories: expected what Solution.sample returns"):
+            Demonstrations.from_trajectories(given)  # type: ignore[arg-type]
+
+
 def test_own_trajectories_of_vectors() -> None:
     model = linear_quadratic.model(horizon=4)
     sampled = infer(model, SoftValueIteration()).sample(5)
@@ -104,6 +140,34 @@ def test_own_trajectories_of_vectors() -> None:
     ("given", "message"),
     [
         ([], "demonstrations: expected at least one trajectory, got none"),
+        (None, r"demonstrations: expected lists of \(state, action, next state\), got None"),
+        ({"a": [(0, 0, 1)]}, "demonstrations: expected trajectories, lists of triples or a dataset, got {"),
+        ([{(0, 0, 1): 1}], r"demonstrations\[0\]: expected a list of steps, got {"),
+        ([{(0, 0, 1), (1, 0, 1)}], r"demonstrations\[0\]: expected a list of steps, got {"),
+        ([[{0: "a", 1: "b", 2: "c"}]], r"demonstrations\[0\] step 0: expected \(state, action, next state.*, got {"),
+        ([[(0, 0, 1), "012"]], r"demonstrations\[0\] step 1: expected \(state, action, next state.*, got '012'"),
+        ([[(0, 0, 1), (1, 0, 1, 0.0)]], r"demonstrations\[0\] step 1: expected terminated to be True.*, got 0.0"),
+        ([[(0, 0, 1, -0.1)]], r"demonstrations\[0\] step 0: expected terminated to be True.*, got -0.1"),
+        ([[(0, 0, 1, nan)]], r"demonstrations\[0\] step 0: expected terminated to be True.*, got nan"),
+        ([[(0, 0, 1, 1)]], r"demonstrations\[0\] step 0: expected terminated to be True.*, got 1"),
+        ([[(0, 0, 1, "no")]], r"demonstrations\[0\] step 0: expected terminated to be True.*, got 'no'"),
+        ([[(0, 0, 1, [])]], r"demonstrations\[0\] step 0: expected terminated to be True.*, got \[\]"),
+        ([[(0, 0, 1, np.array([1, 2]))]], r"demonstrations\[0\] step 0: expected terminated to be True, False or None"),
+        (
+            [[(0, 0, 1)], [(0, 0, 1, torch.tensor([True, False]))]],
+            r"demonstrations\[1\] step 0: expected terminated to be True, False or None",
+        ),
+        (
+            [[(0, 0, 1), (1, 0, 2**63)]],
+            r"demonstrations\[0\] step 1: expected next state below .*, got 9223372036854775808",
+        ),
+        ([[(2**63, 0, 1)]], r"demonstrations\[0\] step 0: expected state below .*, got 9223372036854775808"),
+        (
+            [[(0, 2**64, 1)]],
+            r"demonstrations\[0\] step 0: expected action as a number or vector, got 18446744073709551616",
+        ),
+        ([[(0, 0, -(2**63) - 1)]], r"demonstrations\[0\] step 0: expected next state as a number or vector, got -9"),
+        ([[([torch.ones(1, requires_grad=True)], 0, 1)]], r"demonstrations\[0\] step 0: expected state as a number"),
         (3, r"demonstrations: expected lists of \(state, action, next state\), got 3"),
         ("expert-v0", "demonstrations: expected trajectories, lists of triples or a dataset, got 'expert-v0'"),
         ([[(0, 0, 1)], []], r"demonstrations\[1\]: expected at least one step, got an empty trajectory"),
@@ -144,6 +208,27 @@ def test_errors_name_trajectory_and_step(given: Any, message: str) -> None:
         (([[0, 1]], ["up"], [None]), r"demonstrations\[0\]: expected actions as a row of numbers or of vectors"),
         (([[0, 1]], [[True]], [None]), r"demonstrations\[0\]: expected actions as a row of numbers"),
         (([[[0], [1, 2]]], [[0]], [None]), r"demonstrations\[0\]: expected states as a row of numbers"),
+        ((None, [[0]], [None]), "states: expected a row for each trajectory, got None"),
+        (([[0, 1]], 3, [None]), "actions: expected a row for each trajectory, got 3"),
+        (({0: [0, 1]}, [[0]], [None]), "states: expected a row for each trajectory, got {"),
+        (([[0, 1]], [[0]], None), "terminated: expected True, False or None for each trajectory, got None"),
+        (([[0, 1]], [[0]], True), "terminated: expected True, False or None for each trajectory, got True"),
+        (([[0, 1]], [[0]], [[True]]), r"demonstrations\[0\]: expected terminated to be True.*, got \[True\]"),
+        (([[0, 1]] * 2, [[0]] * 2, [None, "x"]), r"demonstrations\[1\]: expected terminated to be True.*, got 'x'"),
+        (([[0, 1]], [[0]], [nan]), r"demonstrations\[0\]: expected terminated to be True.*, got nan"),
+        (([[0, 1]], [[0]], [2]), r"demonstrations\[0\]: expected terminated to be True.*, got 2"),
+        (([[0, 1]], [[0]], [-1]), r"demonstrations\[0\]: expected terminated to be True.*, got -1"),
+        (([[0, 1]], [[0]], [None], "yes"), "survival_drawn: expected True or False, got 'yes'"),
+        (([[0, 1]], [[0]], [None], None), "survival_drawn: expected True or False, got None"),
+        (([[0, 2**63]], [[0]], [None]), r"demonstrations\[0\]: expected states as a row of numbers"),
+        (
+            ([np.array([0, 2**63], dtype=np.uint64)], [[0]], [None]),
+            r"demonstrations\[0\] step 1: expected states below .*, got 9223372036854775808",
+        ),
+        (
+            ([[0.0, 1.0], [0.0, nan]], [[0]] * 2, [None] * 2),
+            r"demonstrations\[1\] step 1: expected a finite state, got nan",
+        ),
     ],
 )
 def test_columns_that_do_not_fit(columns: Any, message: str) -> None:

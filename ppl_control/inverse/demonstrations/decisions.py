@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +62,24 @@ def decisions_of(given: Any, model: TrajectoryModel) -> Decisions:
     """
     demonstrations = as_demonstrations(given)
     seen, done, dtype = _spaces(model)
-    states, actions, times, numbers = [], [], [], []
-    for i, (rows, choices) in enumerate(zip(demonstrations.states, demonstrations.actions, strict=True)):
-        if not len(choices):
-            continue
-        states.append(checked_column(rows[:-1], seen, dtype, i, "state"))
-        actions.append(checked_column(choices, done, dtype, i, "action", bounded=True))
-        times.append(torch.arange(len(choices)))
-        numbers.append(torch.full((len(choices),), i))
-    return Decisions(*(torch.cat(column) for column in (states, actions, times, numbers)))
+    length = torch.tensor([len(choices) for choices in demonstrations.actions])
+    trajectory = torch.arange(len(length)).repeat_interleave(length)
+    begins = length.cumsum(0) - length
+    return Decisions(
+        _column([rows[:-1] for rows in demonstrations.states], seen, dtype, "state"),
+        _column(demonstrations.actions, done, dtype, "action", bounded=True),
+        torch.arange(len(trajectory)) - begins[trajectory],
+        trajectory,
+    )
+
+
+def _column(columns: Sequence[Tensor], space: spaces.Space, dtype: torch.dtype, what: str, **how: bool) -> Tensor:
+    """The rows of all trajectories, checked at once; where something is wrong, one by one to say where."""
+    kept = [(i, rows) for i, rows in enumerate(columns) if len(rows)]
+    if len({(rows.dtype, rows.device, rows.shape[1:]) for _, rows in kept}) == 1:
+        with suppress(ValueError):
+            return checked_column(torch.cat([rows for _, rows in kept]), space, dtype, 0, what, **how)
+    return torch.cat([checked_column(rows, space, dtype, i, what, **how) for i, rows in kept])
 
 
 def _spaces(model: TrajectoryModel) -> tuple[spaces.Space, spaces.Space, torch.dtype]:

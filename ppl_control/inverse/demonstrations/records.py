@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from ppl_control.inverse.demonstrations.triples import read_triples
+from ppl_control.inverse.demonstrations.triples import listed, read_end, read_triples
 from ppl_control.trajectory.sampling import Trajectories
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class Demonstrations:
             die of it; later steps are then not discounted once more.
 
     Raises:
-        ValueError: no trajectories, rows of other things than finite numbers, or lengths that do not fit each other;
-            the message names trajectory and step.
+        ValueError: no trajectories, rows of other things than finite numbers, ends that are none, or lengths that do
+            not fit each other; the message names trajectory and step.
 
     Example:
         >>> two = Demonstrations.from_triples([[(0, 1, 1), (1, 0, 2)], [(0, 0, 2)]])
@@ -50,9 +51,19 @@ class Demonstrations:
 
     def __post_init__(self) -> None:
         for name in ("states", "actions"):
-            rows = tuple(_tensor(i, name, column) for i, column in enumerate(getattr(self, name)))
-            object.__setattr__(self, name, rows)
-        object.__setattr__(self, "terminated", tuple(self.terminated))
+            rows = listed(getattr(self, name), f"{name}: expected a row for each trajectory")
+            object.__setattr__(self, name, tuple(_tensor(i, name, row) for i, row in enumerate(rows)))
+        ends = listed(self.terminated, "terminated: expected True, False or None for each trajectory")
+        ends = tuple(read_end(f"demonstrations[{i}]", said) for i, said in enumerate(ends))
+        object.__setattr__(self, "terminated", ends)
+        if not isinstance(self.survival_drawn, bool | np.bool_):
+            raise ValueError(f"survival_drawn: expected True or False, got {self.survival_drawn!r}")
+        object.__setattr__(self, "survival_drawn", bool(self.survival_drawn))
+        self._check_lengths()
+        _check_finite("state", self.states)
+        _check_finite("action", self.actions)
+
+    def _check_lengths(self) -> None:
         if not len(self.states):
             raise ValueError("demonstrations: expected at least one trajectory, got none")
         if not len(self.states) == len(self.actions) == len(self.terminated):
@@ -65,12 +76,6 @@ class Demonstrations:
                 raise ValueError(
                     f"demonstrations[{i}]: expected one state more than actions, got {len(states)} and {len(actions)}"
                 )
-            for what, rows in (("state", states), ("action", actions)):
-                if rows.is_floating_point() and not bool(rows.isfinite().all()):
-                    step = int((~rows.isfinite()).nonzero()[0, 0])
-                    raise ValueError(
-                        f"demonstrations[{i}] step {step}: expected a finite {what}, got {rows[step].tolist()}"
-                    )
         if not self.num_decisions:
             raise ValueError("demonstrations: expected at least one decision, got empty trajectories")
 
@@ -89,9 +94,7 @@ class Demonstrations:
         Raises:
             ValueError: no such tuple, steps that do not follow each other, or steps after the end.
         """
-        rows = read_triples(trajectories)
-        states, actions, ended = zip(*rows, strict=True) if rows else ((), (), ())
-        return cls(states, actions, ended)
+        return cls(*read_triples(trajectories))
 
     @classmethod
     def from_trajectories(cls, trajectories: Trajectories, *, survival_drawn: bool | None = None) -> Demonstrations:
@@ -101,14 +104,19 @@ class Demonstrations:
             trajectories: sampled ones.
             survival_drawn: whether the discount ended them; None: where states are indices, as tabular models do.
                 Say False for a simulator whose observations are discrete.
+
+        Raises:
+            ValueError: something else than sampled trajectories, or none with a decision.
         """
+        if not isinstance(trajectories, Trajectories):
+            raise ValueError(f"trajectories: expected what Solution.sample returns, got {trajectories!r}")
         lengths = trajectories.alive.sum(-1).tolist()
         indices = not trajectories.states.is_floating_point()
         return cls(
             [states[: length + 1] for states, length in zip(trajectories.states, lengths, strict=True)],
             [actions[:length] for actions, length in zip(trajectories.actions, lengths, strict=True)],
             [None] * len(lengths),
-            indices if survival_drawn is None else bool(survival_drawn),
+            indices if survival_drawn is None else survival_drawn,
         )
 
     @classmethod
@@ -150,8 +158,23 @@ class Demonstrations:
 def _tensor(i: int, name: str, rows: Any) -> Tensor:
     try:
         column = torch.as_tensor(rows)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         column = torch.zeros((), dtype=torch.bool)
     if column.ndim not in (1, 2) or column.dtype == torch.bool or column.is_complex():
         raise ValueError(f"demonstrations[{i}]: expected {name} as a row of numbers or of vectors, got {rows!r}")
+    if column.dtype == torch.int64:
+        return column
+    if column.dtype == torch.uint64 and bool((column.long() < 0).any()):
+        step = int((column.long() < 0).nonzero()[0, 0])
+        raise ValueError(f"demonstrations[{i}] step {step}: expected {name} below 2⁶³, got {column[step].tolist()}")
     return column if column.is_floating_point() else column.long()  # torch would take bytes for a mask
+
+
+def _check_finite(what: str, columns: Sequence[Tensor]) -> None:
+    floats = [rows.reshape(-1) for rows in columns if rows.is_floating_point()]
+    if not floats or bool(torch.cat(floats).isfinite().all()):  # at once, where all is well
+        return
+    for i, rows in enumerate(columns):
+        if bool((wrong := ~rows.isfinite()).any()):
+            step = int(wrong.nonzero()[0, 0])
+            raise ValueError(f"demonstrations[{i}] step {step}: expected a finite {what}, got {rows[step].tolist()}")
