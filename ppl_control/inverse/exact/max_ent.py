@@ -30,7 +30,7 @@ from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["MaxEntIRL"]
 
-NEWTON = (200, 1e9)  # parameters, and multiplications of a Hessian, up to which it is worth its price
+NEWTON = (200, 1e8)  # parameters, and multiplications of a Hessian, up to which it is worth its price
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from ppl_control.inference.exact.sweeps import expected
-from ppl_control.inverse.world import World, make_world
+from ppl_control.inverse.world import make_world
 from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.tables import Tables
 
 __all__ = ["reward_correlation", "without_shaping"]
 
-NOTHING = 1e-10  # of the largest eigenvalue: directions that behaviour does not feel
+UNFELT = 1e-16  # square of what a change of size 1 may move a decision by, and count as nothing
 
 
 @torch.no_grad()
@@ -35,14 +36,15 @@ def without_shaping(model: TrajectoryModel, reward: Any) -> Float[Tensor, "S A"]
     References:
         Ng, Harada and Russell (1999); Kim et al. (2021), "Reward identification in inverse RL".
     """
-    world = make_world(model)
-    alive = ~world.tables.terminal
-    paid = model.mdp.with_reward(reward).outcomes.expected_reward[alive].reshape(-1)
-    felt = _felt(world)
-    values, vectors = torch.linalg.eigh(felt)
-    kept = vectors[:, values > NOTHING * values.max()]
-    found = torch.zeros_like(world.tables.expected_reward)
-    found[alive] = (kept @ (kept.T @ paid)).view(-1, found.shape[1])
+    tables = make_world(model).tables
+    paid = model.mdp.with_reward(reward).outcomes.expected_reward.to(tables.initial)
+    allowed = (tables.log_prior > -torch.inf) & ~tables.terminal[:, None]
+    ever = allowed if tables.horizon is None else allowed.any(0)
+    free = _free_forever(tables, allowed) if tables.horizon is None else _free_over_a_horizon(tables, allowed)
+    found = torch.where(ever, paid, 0.0)  # what nobody may do is not felt
+    free = free.flatten(0, 1)
+    if free.shape[-1]:
+        found = found - (free @ torch.linalg.lstsq(free, found.reshape(-1, 1), driver="gelsd").solution).view_as(found)
     return found
 
 
@@ -57,30 +59,31 @@ def reward_correlation(model: TrajectoryModel, reward: Any, other: Any) -> float
     return float(torch.corrcoef(rows)[0, 1])
 
 
-def _felt(world: World) -> Float[Tensor, "N N"]:
-    """Σ_t (∂A_t/∂r)ᵀ (∂A_t/∂r), A = Q − mean_a Q: which directions of r [s, a] in live states move any decision."""
-    tables = world.tables
-    alive = ~tables.terminal
-    n, a = tables.num_states, tables.num_actions
-    places = alive[:, None].expand(n, a).reshape(-1)
-    identity = torch.eye(n * a).to(tables.initial)[:, places].view(n, a, -1)
-    allowed = (tables.log_prior > -torch.inf) & alive[:, None]  # what nobody may do is not felt
-    share = allowed.to(tables.initial) / allowed.sum(-1, keepdim=True).clamp(min=1)
-    if tables.horizon is None:
-        # Q moves by δ + P dV, V by its mean: solved for all δ at once under a policy that does all that is allowed.
-        chain = torch.einsum("sa,sax->sx", share, expected(tables, torch.eye(n).to(identity)))
-        now = torch.einsum("sa,san->sn", share, identity)
-        ahead = torch.linalg.solve(torch.eye(n).to(chain) - chain, now)
-        return _squared(identity + expected(tables, ahead), share)
-    found = identity.new_zeros(identity.shape[-1], identity.shape[-1])
-    ahead = identity.new_zeros(n, identity.shape[-1])
-    for t in range(tables.horizon - 1, -1, -1):
-        q = identity + expected(tables, ahead)
-        found += _squared(q, share[t])
-        ahead = torch.einsum("sa,san->sn", share[t], q)
-    return found
+def _free_forever(tables: Tables, allowed: Bool[Tensor, "S A"]) -> Float[Tensor, "S A N"]:
+    """The changes Φ(s) − E Φ(s') of a reward that nobody feels, one for each state in which something is decided."""
+    potentials = torch.eye(tables.num_states).to(tables.initial)[:, ~tables.terminal]
+    return torch.where(allowed[..., None], potentials[:, None] - expected(tables, potentials), 0.0)
 
 
-def _squared(q: Float[Tensor, "S A N"], share: Float[Tensor, "S A"]) -> Float[Tensor, "N N"]:
-    apart = (q - torch.einsum("sa,san->sn", share, q)[:, None])[share > 0]
-    return apart.T @ apart
+def _free_over_a_horizon(tables: Tables, allowed: Bool[Tensor, "T S A"]) -> Float[Tensor, "S A N"]:
+    """The changes of a reward that nobody feels at any time.
+
+    At the last step those are free that are the same for all actions of a state; each step before leaves fewer.
+    """
+    n, a = allowed.shape[1:]
+    ever, last = allowed.any(0), allowed[-1]
+    kinds = [torch.diag_embed(last.to(tables.initial).T).permute(1, 0, 2)[..., last.any(-1)]]
+    odd = (ever & ~last).reshape(-1)  # allowed at another time only
+    kinds.append(torch.eye(n * a).to(tables.initial)[:, odd].view(n, a, -1))
+    free = torch.cat(kinds, -1)
+    free = free / free.flatten(0, 1).norm(dim=0).clamp(min=1)
+    ahead = torch.zeros_like(free[:, 0])
+    for can in reversed(allowed.unbind(0)):
+        share = can.to(free) / can.sum(-1, keepdim=True).clamp(min=1)
+        q = free + expected(tables, ahead)
+        mean = torch.einsum("sa,san->sn", share, q)
+        apart = (q - mean[:, None])[can]
+        values, vectors = torch.linalg.eigh(apart.T @ apart)
+        kept = vectors[:, values < UNFELT]
+        free, ahead = free @ kept, mean @ kept
+    return free
