@@ -6,7 +6,16 @@ import torch
 
 from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel, infer
 from ppl_control.inference.exact.recursions import occupancies
-from ppl_control.inverse import Demonstrations, LinearReward, MaxEntIRL, TabularReward, expected_counts, from_decisions
+from ppl_control.inverse import (
+    Counts,
+    Demonstrations,
+    LinearReward,
+    MaxEntIRL,
+    TabularReward,
+    expected_counts,
+    from_decisions,
+    occupancy,
+)
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.world import make_world
 from ppl_control.models import frozen_lake, hiking
@@ -157,6 +166,158 @@ def test_expected_counts_are_the_occupancies():
     torch.testing.assert_close(counts.decisions.sum(-1), 10 * visits)
 
 
+@pytest.mark.parametrize("horizon", [4, None])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_expected_counts_and_occupancy_are_one(horizon, dtype):
+    transition = [[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0]] * 2]
+    mdp = TabularMDP([1.0, 0.0], transition, [[1.0, 0.0]] * 2, done=[False, True], dtype=dtype)
+    model = TrajectoryModel(mdp, horizon=horizon, discount=0.9)
+    solution = infer(model, SoftValueIteration(tolerance=1e-3))
+    counts, found = expected_counts(solution, model, 5), occupancy(solution, model)
+    assert counts.decisions.dtype == torch.float64
+    assert found.dtype == dtype
+    torch.testing.assert_close(counts.decisions, 5 * found.double(), rtol=1e-5, atol=1e-7)
+    assert (found[..., 1, :] == 0).all()
+    fit = MaxEntIRL(TabularReward(2, 2), l2=0.1).fit(model, counts)
+    torch.testing.assert_close(expected_counts(fit, model).decisions, expected_counts(fit.solution, model).decisions)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((3.0,), "solution: expected a fit or a solution, got 3.0"),
+        ((None,), "solution: expected a fit or a solution, got None"),
+        ((None, -3), "trajectories: expected a finite number > 0, got -3"),
+        ((None, float("nan")), "trajectories: expected a finite number > 0, got nan"),
+        ((None, "ten"), "trajectories: expected a finite number > 0, got 'ten'"),
+        ((None, True), "trajectories: expected a finite number > 0, got True"),
+    ],
+)
+def test_expected_counts_of_nothing(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        expected_counts(arguments[0], hiking.model(), *arguments[1:])
+
+
+def test_expected_counts_need_a_model_that_the_policy_fits():
+    hiker = infer(hiking.model(), SoftValueIteration())
+    with pytest.raises(ValueError, match="model: policies are carried out exactly on tables only, got None"):
+        expected_counts(hiker, None)
+    with pytest.raises(ValueError, match=r"solution: its policy does not fit TabularMDP\(4 states, 2 actions\)"):
+        expected_counts(hiker, corridor())
+
+
+def whole(**changes):
+    """Counts of one walk right, right, right in the corridor, by hand."""
+    outcomes = torch.zeros(4, 2, 2)
+    outcomes[0, 1, 1] = outcomes[1, 1, 0] = outcomes[2, 1, 1] = 1
+    decisions = torch.zeros(4, 4, 2)
+    for t in range(3):
+        decisions[t, t, 1] = 1
+    given = {
+        "trajectories": 1,
+        "decisions": decisions,
+        "starts": torch.tensor([1, 0, 0, 0]),
+        "outcomes": outcomes,
+        "cut": torch.zeros(5, 4),
+        "discounted_outcomes": outcomes,
+        "discounted_cut": np.zeros((5, 4)),
+        "log_density": -2.0,
+    }
+    return given | changes
+
+
+def changed(table, place, value):
+    return (
+        torch.as_tensor(table, dtype=torch.float64)
+        .clone()
+        .index_put(tuple(map(torch.tensor, place)), torch.tensor(value).double())
+    )
+
+
+def test_counts_by_hand_are_those_of_the_walk():
+    world = make_world(corridor())
+    walk = count(world, [[(0, 1, 1), (1, 1, 2), (2, 1, 3)]])
+    ours = count(world, Counts(**whole(log_density=walk.log_density)))
+    for name in ("decisions", "starts", "outcomes", "cut", "discounted_outcomes", "discounted_cut"):
+        assert torch.equal(getattr(ours, name), getattr(walk, name)), name
+        assert getattr(ours, name).dtype == torch.float64
+    assert ours.log_prior == walk.log_prior
+    assert repr(Counts(2, [[3, 1]])) == "Counts(2 trajectories, 4 decisions)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"decisions": None}, r"decisions: expected shape \[S, A\] or \[T, S, A\], got \[\]"),
+        ({"decisions": "many"}, "decisions: expected a rectangular table of numbers"),
+        ({"decisions": np.ones(3)}, r"decisions: expected shape \[S, A\] or \[T, S, A\], got \[3\]"),
+        ({"decisions": [[1.0, -2.0]]}, r"decisions\[0, 1\] is -2: expected a finite number >= 0"),
+        ({"decisions": [[1.0, float("nan")]]}, r"decisions\[0, 1\] is nan: expected a finite number >= 0"),
+        ({"decisions": [[float("inf"), 1.0]]}, r"decisions\[0, 0\] is inf: expected a finite number >= 0"),
+        ({"decisions": torch.zeros(4, 4, 2)}, "decisions: expected at least one decision, got none"),
+        ({"trajectories": 0}, "trajectories: expected a finite number > 0, got 0"),
+        ({"trajectories": float("nan")}, "trajectories: expected a finite number > 0, got nan"),
+        ({"trajectories": None}, "trajectories: expected a finite number > 0, got None"),
+        ({"trajectories": 0.5}, "starts: expected at most 0.5 in all, got 1"),
+        ({"starts": None}, "starts: expected starts, outcomes, .* together or none of them, got None"),
+        ({"discounted_cut": None}, "discounted_cut: expected starts, outcomes, .* together or none of them, got None"),
+        ({"starts": [1, 0]}, r"starts: expected shape \[4\], got \[2\]"),
+        ({"starts": [2, 0, 0, -1]}, r"starts\[3\] is -1"),
+        ({"outcomes": torch.zeros(4, 3, 2)}, r"outcomes: expected shape \[4, 2, K\], got \[4, 3, 2\]"),
+        ({"outcomes": torch.zeros(4, 2, 2)}, "outcomes: expected one outcome for each decision"),
+        ({"cut": torch.zeros(4)}, r"cut: expected shape \[5, 4\], got \[4\]"),
+        ({"cut": torch.ones(5, 4)}, "cut: expected at most 1 in all, got 20"),
+        ({"discounted_outcomes": torch.zeros(4, 2, 3)}, r"discounted_outcomes: expected shape \[4, 2, 2\], got"),
+        ({"discounted_outcomes": torch.ones(4, 2, 2)}, "discounted_outcomes: expected no more than without"),
+        ({"discounted_cut": torch.ones(5, 4)}, "discounted_cut: expected no more than without"),
+        ({"log_density": float("nan")}, "log_density: expected a finite number where outcomes are known, got nan"),
+        ({"log_density": None}, "log_density: expected a finite number where outcomes are known, got None"),
+    ],
+)
+def test_counts_that_are_none(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Counts(**whole(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"starts": [0, 1, 0, 0]}, r"starts where the model never starts are counted, at starts\[1\]"),
+        (
+            {
+                "outcomes": changed(whole()["outcomes"], (1, 1, [0, 1]), [0, 1]),
+                "discounted_outcomes": torch.zeros(4, 2, 2),
+            },
+            r"outcomes of probability 0 are counted, at outcomes\[1, 1, 1\]",
+        ),
+        (
+            {
+                "decisions": changed(whole()["decisions"], (3, 3, 0), 1),
+                "outcomes": changed(whole()["outcomes"], (3, 0, 0), 1),
+            },
+            r"decisions in terminal states are counted, at decisions\[3, 3, 0\]",
+        ),
+        ({"cut": changed(torch.zeros(5, 4), (3, 3), 1)}, r"cut off in terminal states are counted, at cut\[3, 3\]"),
+    ],
+)
+@pytest.mark.parametrize("objective", ["conditional", "dual", "trajectory"])
+def test_counts_of_what_cannot_happen(changes, message, objective):
+    counts = Counts(**whole(**changes))
+    with pytest.raises(ValueError, match=f"demonstrations: impossible in this model: .*{message}"):
+        MaxEntIRL(TabularReward(4, 2), objective, l2=0.1).fit(corridor(), counts)
+
+
+def test_counts_of_another_number_of_outcomes():
+    counts = Counts(
+        **whole(
+            outcomes=torch.cat([whole()["outcomes"], torch.zeros(4, 2, 1)], -1),
+            discounted_outcomes=torch.zeros(4, 2, 3),
+        )
+    )
+    with pytest.raises(ValueError, match="they belong to another model"):
+        count(make_world(corridor()), counts)
+
+
 def test_tables_of_decisions():
     counts = from_decisions([[3, 1], [0, 2]])
     assert counts.trajectories == 6
@@ -165,7 +326,7 @@ def test_tables_of_decisions():
             from_decisions(table)
     with pytest.raises(ValueError, match=r"expected counts of shape \[4, 4, 2\], got \[2, 2\]"):
         MaxEntIRL(TabularReward(4, 2)).fit(corridor(), counts)
-    flat = from_decisions(np.ones((4, 2)))
+    flat = from_decisions([[1, 1]] * 3 + [[0, 0]])
     endless = corridor(horizon=None, discount=0.9)
     with pytest.raises(ValueError, match=r"objective='dual' needs whole trajectories"):
         MaxEntIRL(TabularReward(4, 2), "dual").fit(endless, flat)

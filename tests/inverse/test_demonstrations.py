@@ -121,7 +121,7 @@ def test_own_trajectories_of_a_simulator() -> None:
 
 def test_only_samples_are_own_trajectories() -> None:
     for given in (None, [[(0, 0, 1)]]):
-        with pytest.raises(ValueError, match="trajectories: expected what Solution.sample returns"):
+        with pytest.raises(ValueError, match=r"trajectories: expected what Solution\.sample returns"):
             Demonstrations.from_trajectories(given)  # type: ignore[arg-type]
 
 

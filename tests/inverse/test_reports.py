@@ -92,8 +92,41 @@ def test_report_holds_fits_against_the_demonstrator():
     assert table.loc["conditional", "executed_return"] > 8.2
     assert table.loc["conditional", "reward_correlation"] > 0.9
     assert torch.tensor(table.loc["cloning", "reward_correlation"]).isnan()
-    with pytest.raises(ValueError, match=r"found\['policy'\]"):
-        report(model, hiker, {"policy": hiker.policy})
+    fit = found["conditional"]
+    again = report(model, fit, {"cloning": found["cloning"]})
+    assert again.loc["demonstrator", "executed_return"] == table.loc["conditional", "executed_return"]
+    assert torch.tensor(again.loc["demonstrator", "reward_correlation"]).isnan()
+    assert occupancy_distance(fit, hiker, model) == pytest.approx(table.loc["conditional", "occupancy_distance"])
+    assert policy_distance(hiker, fit, model) == policy_distance(hiker, fit.solution, model)
+    torch.testing.assert_close(occupancy(fit, model), occupancy(fit.solution, model))
+
+
+def test_what_has_no_solution_is_named():
+    model = hiking.model()
+    hiker = infer(model, SoftValueIteration())
+    for call, message in (
+        (lambda: report(model, hiker, {"policy": hiker.policy}), r"found\['policy'\]: expected a fit or a solution"),
+        (lambda: report(model, hiker.policy, {}), "demonstrator: expected a fit or a solution"),
+        (lambda: report(model, None, {}), "demonstrator: expected a fit or a solution, got None"),
+        (lambda: report(None, hiker, {}), "model: expected a TrajectoryModel, got None"),
+        (lambda: report(model, hiker, [hiker]), "found: expected names"),
+        (lambda: report(model, hiker, {"demonstrator": hiker}), "found: expected names, other than 'demonstrator'"),
+        (lambda: occupancy(None, model), "solution: expected a fit or a solution, got None"),
+        (lambda: occupancy(hiker, None), "model: policies are carried out exactly on tables only, got None"),
+        (lambda: occupancy_distance(3, hiker, model), "solution: expected a fit or a solution, got 3"),
+        (lambda: occupancy_distance(hiker, "x", model), "demonstrator: expected a fit or a solution, got 'x'"),
+        (lambda: policy_distance(hiker, SimpleNamespace(solution=1), model), "demonstrator: expected a fit or"),
+        (lambda: policy_distance(None, hiker, model), "solution: expected a fit or a solution, got None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_a_world_that_is_over_at_once_has_no_distances():
+    mdp = TabularMDP([0.0, 1.0], [[[0.0, 1.0]] * 2] * 2, [[0.0, 1.0]] * 2, done=[False, True])
+    model = TrajectoryModel(mdp, horizon=2)
+    one = infer(model, SoftValueIteration())
+    assert occupancy_distance(one, one, model) == policy_distance(one, one, model) == 0
 
 
 def test_reports_need_tables():

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppl_control.inverse.demonstrations.counts import Counts, Record
+from ppl_control.inverse.demonstrations.counts import WHOLE, Counts, Record
 from ppl_control.inverse.demonstrations.matching import Met, outcomes_met
 from ppl_control.inverse.demonstrations.reading import as_demonstrations
 from ppl_control.inverse.demonstrations.records import Demonstrations
@@ -28,16 +28,15 @@ def count(world: World, given: Any) -> Counts:
             the model says is impossible; the message names trajectory and step.
     """
     if isinstance(given, Counts):
-        _check_counts(world, given)
-        counts = given
+        counts = _moved(world, given)
+        _check_counts(world, counts)
     else:
         demonstrations = as_demonstrations(given)
         steps = flattened(world, demonstrations)
         _check_starts_and_choices(world, steps)
         counts = _summed(world, demonstrations, steps, outcomes_met(world, demonstrations, steps))
-    decisions = counts.decisions.to(world.tables.initial)
-    log_prior = float(weighted(decisions, world.tables.log_prior).sum())
-    return replace(counts, decisions=decisions.mT.contiguous().mT, log_prior=log_prior)  # laid out as values are
+    log_prior = float(weighted(counts.decisions, world.tables.log_prior).sum())
+    return replace(counts, decisions=counts.decisions.mT.contiguous().mT, log_prior=log_prior)  # laid out as values are
 
 
 def _check_starts_and_choices(world: World, steps: Steps) -> None:
@@ -116,15 +115,34 @@ def _summed(world: World, demonstrations: Demonstrations, steps: Steps, met: Met
     )
 
 
+def _moved(world: World, counts: Counts) -> Counts:
+    known = {name: table for name in ("decisions", *WHOLE) if (table := getattr(counts, name)) is not None}
+    return replace(counts, **{name: table.to(world.tables.initial) for name, table in known.items()})
+
+
 def _check_counts(world: World, counts: Counts) -> None:
+    """Raise a ValueError where counts are of another model, or of what cannot happen in this one."""
     tables = world.tables
     shape, expected = tuple(counts.decisions.shape), tuple(tables.log_prior.shape)
     if shape != expected:
         raise ValueError(f"demonstrations: expected counts of shape {list(expected)}, got {list(shape)}")
-    if bool((counts.decisions.to(tables.log_prior)[tables.log_prior == -torch.inf] > 0).any()):
-        raise ValueError("demonstrations: impossible in this model: actions without prior probability are counted")
-    if counts.outcomes is not None and counts.outcomes.shape != world.named.shape:
+    _refuse(counts.decisions, tables.log_prior == -torch.inf, "decisions", "actions without prior probability are")
+    _refuse(counts.decisions, tables.terminal[:, None], "decisions", "decisions in terminal states are")
+    if counts.outcomes is None:
+        return
+    assert counts.starts is not None
+    assert counts.cut is not None
+    if counts.outcomes.shape != world.named.shape:
         raise ValueError(
             f"demonstrations: expected counts of outcomes of shape {list(world.named.shape)}, got "
             f"{list(counts.outcomes.shape)}: they belong to another model"
         )
+    _refuse(counts.outcomes, tables.outcomes.probability == 0, "outcomes", "outcomes of probability 0 are")
+    _refuse(counts.starts, tables.initial[:-1] == 0, "starts", "starts where the model never starts are")
+    _refuse(counts.cut, tables.terminal, "cut", "trajectories cut off in terminal states are")
+
+
+def _refuse(table: Tensor, impossible: Tensor, name: str, what: str) -> None:
+    if bool((wrong := (table > 0) & impossible).any()):
+        place = wrong.nonzero()[0].tolist()
+        raise ValueError(f"demonstrations: impossible in this model: {what} counted, at {name}{place}")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.guides.tabular import TabularGuide
-from ppl_control.inference.base import Solution
-from ppl_control.inference.exact.fixed_point import visits
-from ppl_control.inference.exact.recursions import occupancies
+from ppl_control.inverse.demonstrations.occupancy import carried_out, decisions_under
 from ppl_control.inverse.world import World, make_world
-from ppl_control.mdp.validation import as_array, check_nonnegative
+from ppl_control.mdp.validation import as_array
 from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["Counts", "Record", "expected_counts", "from_decisions"]
+__all__ = ["WHOLE", "Counts", "Record", "expected_counts", "from_decisions"]
+
+WHOLE = ("starts", "outcomes", "cut", "discounted_outcomes", "discounted_cut")  # known of whole trajectories only
+ROUNDING = 1e-5  # relative, by which sums may fail to agree
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +75,10 @@ class Counts:
         log_density: Σ log p(τ) under prior and dynamics, nats, without any factor of optimality.
         record: the trajectories one by one, where there are any.
         unknown_end: trajectory and step of an end whose state is not known though several are possible.
+
+    Raises:
+        ValueError: numbers that are negative or not finite, tables that do not fit each other, or some of
+            whole trajectories without the others (``starts``, ``outcomes``, ``cut``, discounted ones, ``log_density``).
     """
 
     trajectories: float
@@ -85,6 +92,45 @@ class Counts:
     log_density: float = float("nan")
     record: Record | None = None
     unknown_end: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        decisions = _table("decisions", self.decisions)
+        _require_shape("decisions", decisions, "[S, A] or [T, S, A]", decisions.ndim in (2, 3))
+        if not decisions.sum() > 0:
+            raise ValueError("decisions: expected at least one decision, got none")
+        object.__setattr__(self, "decisions", decisions)
+        object.__setattr__(self, "trajectories", _positive("trajectories", self.trajectories))
+        missing = [name for name in WHOLE if getattr(self, name) is None]
+        if missing and len(missing) < len(WHOLE):
+            raise ValueError(f"{missing[0]}: expected {', '.join(WHOLE)} together or none of them, got None")
+        if not missing:
+            for name in WHOLE:
+                object.__setattr__(self, name, _table(name, getattr(self, name)).to(decisions))
+            self._check_whole()
+
+    def _check_whole(self) -> None:
+        """Whether what is known of whole trajectories can be of the same ones as the decisions."""
+        *times, n, a = self.decisions.shape
+        ends = (times[0] + 1, n) if times else (n,)
+        starts, outcomes, cut, faded, faded_cut = (getattr(self, name) for name in WHOLE)
+        _require_shape("starts", starts, f"[{n}]", starts.shape == (n,))
+        _require_shape("outcomes", outcomes, f"[{n}, {a}, K]", outcomes.ndim == 3 and outcomes.shape[:2] == (n, a))
+        _require_shape("cut", cut, f"{list(ends)}", cut.shape == ends)
+        _require_shape("discounted_outcomes", faded, f"{list(outcomes.shape)}", faded.shape == outcomes.shape)
+        _require_shape("discounted_cut", faded_cut, f"{list(ends)}", faded_cut.shape == ends)
+        summed, slack = self.decisions.sum(0) if times else self.decisions, ROUNDING * (1 + self.num_decisions)
+        if bool(((outcomes.sum(-1) - summed).abs() > slack).any()):
+            raise ValueError("outcomes: expected one outcome for each decision, got other numbers")
+        for name, table in (("starts", starts), ("cut", cut)):
+            if float(table.sum()) > self.trajectories * (1 + ROUNDING):
+                raise ValueError(f"{name}: expected at most {self.trajectories:g} in all, got {float(table.sum()):g}")
+        for name, table, whole in (("discounted_outcomes", faded, outcomes), ("discounted_cut", faded_cut, cut)):
+            if bool((table > whole + slack).any()):
+                raise ValueError(f"{name}: expected no more than without the discount")
+        if not (isinstance(self.log_density, Real) and math.isfinite(self.log_density)):
+            raise ValueError(
+                f"log_density: expected a finite number where outcomes are known, got {self.log_density!r}"
+            )
 
     @cached_property
     def visits(self) -> Float[Tensor, "*T S"]:
@@ -115,39 +161,35 @@ def from_decisions(counts: Any) -> Counts:
         >>> from_decisions([[3, 1], [0, 2]])
         Counts(6 trajectories, 6 decisions)
     """
-    table = as_array("counts", counts)
-    if table.ndim not in (2, 3):
-        raise ValueError(f"counts: expected shape [S, A] or [T, S, A], got {table.shape}")
-    check_nonnegative("counts", table)
+    table = _table("counts", counts)
+    _require_shape("counts", table, "[S, A] or [T, S, A]", table.ndim in (2, 3))
     if not table.sum() > 0:
         raise ValueError("counts: expected at least one decision, got none")
-    return Counts(float(table.sum()), torch.as_tensor(table, dtype=torch.float64))
+    return Counts(float(table.sum()), table.double())
 
 
 @torch.no_grad()
-def expected_counts(solution: Solution, model: TrajectoryModel, trajectories: float = 1.0) -> Counts:
+def expected_counts(solution: Any, model: TrajectoryModel, trajectories: float = 1.0) -> Counts:
     """What infinitely many demonstrations of a solution's policy in a model would show, exactly.
 
     Args:
-        solution: of a tabular model; its policy is carried out in the true dynamics of ``model``.
+        solution: of a tabular model, or a fit that has one; its policy is carried out in the true dynamics of
+            ``model``.
         model: the world.
         trajectories: how many to count them as, for standard errors.
 
     Raises:
-        ValueError: a model without tables, or a policy that does not fit it.
+        ValueError: a model without tables, a policy that does not fit it, or no positive number of trajectories.
     """
-    if solution.policy is None:
-        raise ValueError("solution: expected one with a policy")
+    trajectories, guide = _positive("trajectories", trajectories), carried_out("solution", solution, model)
     world = make_world(model)
-    tables, guide = world.tables, TabularGuide(model, solution.policy).tables()
-    policy, horizon = guide.policy.exp(), tables.horizon
-    here = visits(tables, guide) if horizon is None else occupancies(tables, guide)[:-1, :-1]
-    decisions = here[..., None] * policy
+    tables, horizon = world.tables, model.horizon
+    decisions = decisions_under(guide, tables)
     summed = decisions if horizon is None else decisions.sum(0)
     outcomes = trajectories * summed[..., None] * tables.outcomes.probability
     none = tables.initial.new_zeros(tables.num_states if horizon is None else (horizon + 1, tables.num_states))
     return Counts(
-        trajectories=float(trajectories),
+        trajectories=trajectories,
         decisions=trajectories * decisions,
         starts=trajectories * tables.initial[:-1],
         # The discount is survival in these visits: later ones are rarer, and count fully.
@@ -155,13 +197,35 @@ def expected_counts(solution: Solution, model: TrajectoryModel, trajectories: fl
         cut=none,
         discounted_outcomes=outcomes,
         discounted_cut=none,
-        log_density=trajectories * float(_log_density(world, here, policy)),
+        log_density=trajectories * float(_log_density(world, decisions)),
     )
 
 
-def _log_density(world: World, here: Tensor, policy: Tensor) -> Tensor:
+def _log_density(world: World, decisions: Float[Tensor, "*T S A"]) -> Tensor:
     tables = world.tables
-    p, log_p = tables.outcomes.probability, tables.log_p
-    decision = (weighted(policy, tables.log_prior) + policy * weighted(p, log_p).sum(-1)).sum(-1)
+    led_to = weighted(tables.outcomes.probability, tables.log_p).sum(-1)
     first = weighted(tables.initial, tables.initial.log()).sum()
-    return first + (here * decision).sum()
+    return first + weighted(decisions, tables.log_prior).sum() + (decisions * led_to).sum()
+
+
+def _positive(name: str, given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) < math.inf:
+        raise ValueError(f"{name}: expected a finite number > 0, got {given!r}")
+    return float(given)
+
+
+def _table(name: str, given: Any) -> Tensor:
+    """Finite numbers >= 0, floating-point."""
+    if isinstance(given, Tensor) and not given.is_complex():
+        table = given.detach() if given.is_floating_point() else given.double()
+    else:
+        table = torch.as_tensor(as_array(name, given).astype(np.float64))
+    if bool((wrong := ~((table >= 0) & table.isfinite())).any()) and table.ndim:
+        place = wrong.nonzero()[0].tolist()
+        raise ValueError(f"{name}{place} is {table[tuple(place)]:g}: expected a finite number >= 0")
+    return table
+
+
+def _require_shape(name: str, table: Tensor, expected: str, good: bool) -> None:
+    if not good:
+        raise ValueError(f"{name}: expected shape {expected}, got {list(table.shape)}")

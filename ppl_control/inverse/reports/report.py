@@ -10,6 +10,7 @@ import pandas as pd
 
 from ppl_control.evaluation import evaluate
 from ppl_control.inference.base import Solution
+from ppl_control.inverse.demonstrations.occupancy import solution_of
 from ppl_control.inverse.reports.distances import occupancy_distance, policy_distance
 from ppl_control.inverse.reports.shaping import reward_correlation
 from ppl_control.inverse.reports.visited import visited
@@ -20,7 +21,7 @@ __all__ = ["report"]
 
 def report(
     model: TrajectoryModel,
-    demonstrator: Solution,
+    demonstrator: Any,
     found: Mapping[str, Any],
     *,
     episodes: int = 100,
@@ -30,7 +31,7 @@ def report(
 
     Args:
         model: the world, with its true reward.
-        demonstrator: a solution of it.
+        demonstrator: a solution of it, or a fit that has one.
         found: name → a fit with ``solution`` and ``reward``, or a solution alone (behaviour cloning).
         episodes: to estimate returns from, where they cannot be computed.
         seed: of these.
@@ -42,16 +43,21 @@ def report(
         their shaping, in simulators of the rewards as they are, over steps of the demonstrator and of random actions.
 
     Raises:
-        ValueError: something that is neither a fit nor a solution.
+        ValueError: something that is neither a fit nor a solution, or a name twice.
     """
-    correlation = _correlation(model, demonstrator, episodes, seed)
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {model!r}")
+    if not isinstance(found, Mapping) or "demonstrator" in found:
+        raise ValueError(f"found: expected names, other than 'demonstrator', with fits or solutions, got {found!r}")
+    demonstrator = solution_of("demonstrator", demonstrator)
+    solutions = {name: solution_of(f"found[{name!r}]", each) for name, each in found.items()}
+    correlation, on_tables = _correlation(model, demonstrator, episodes, seed), model.is_tabular
     rows = []
-    for name, each in {"demonstrator": demonstrator, **found}.items():
-        solution = each if isinstance(each, Solution) else getattr(each, "solution", None)
-        if not isinstance(solution, Solution):
-            raise ValueError(f"found[{name!r}]: expected a fit or a solution, got {each!r}")
-        result, reward = evaluate(solution, model, episodes=episodes, seed=seed), getattr(each, "reward", None)
-        on_tables = model.is_tabular
+    for name, solution in {"demonstrator": demonstrator, **solutions}.items():
+        result, reward = (
+            evaluate(solution, model, episodes=episodes, seed=seed),
+            getattr(found.get(name), "reward", None),
+        )
         rows.append(
             {
                 "name": name,
