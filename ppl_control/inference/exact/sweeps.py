@@ -6,6 +6,8 @@ first, so that sums over them run along whole rows. Tables on a GPU are worked o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -13,7 +15,7 @@ from torch import Tensor
 
 from ppl_control.trajectory.tables import Tables
 
-__all__ = ["arrivals", "expected", "flow", "soft_sweeps"]
+__all__ = ["arrivals", "expected", "flow", "soft_sweeps", "weighed_sweeps"]
 
 
 def soft_sweeps(
@@ -30,16 +32,41 @@ def soft_sweeps(
     References:
         Levine (2018), arXiv 1805.00909, eq. 14-15; Ziebart (2010).
     """
+    q = _stack(tables, reward)
+    value, policy = _swept(tables, reward, lambda t: q[t], lambda t: None)
+    return value, _back(q, tables).mT, policy
+
+
+def weighed_sweeps(
+    tables: Tables, reward: Float[Tensor, "S A"], on_q: Float[Tensor, "T S A"] | None
+) -> tuple[float, Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:
+    """Σ on_q · Q, V and π of ``soft_sweeps``, without keeping Q; None weighs nothing."""
+    here = np.empty((tables.num_actions, tables.num_states), _numpy(reward[:0]).dtype)
+    weights = None if on_q is None else _numpy(on_q.mT)
+    found = [0.0]
+
+    def weigh(t: int) -> None:
+        if weights is not None:
+            found[0] += np.dot(weights[t].reshape(-1), here.reshape(-1))
+
+    value, policy = _swept(tables, reward, lambda t: here, weigh)
+    return float(found[0]), value, policy
+
+
+def _swept(
+    tables: Tables, reward: Tensor, place: Callable[[int], np.ndarray], then: Callable[[int], None]
+) -> tuple[Tensor, Tensor]:
+    """V and π; Q_t is written into ``place(t)``, [a, s], and ``then(t)`` called."""
     assert tables.horizon is not None
-    horizon, n, a = tables.horizon, tables.num_states, tables.num_actions
+    n, a = tables.num_states, tables.num_actions
     ahead, paid = tables.links[0], _numpy(reward.T)
     terminal, prior = tables.terminal.cpu().numpy(), tables.log_prior.mT.cpu().numpy()
-    value = np.zeros((horizon + 1, n), paid.dtype)
-    q, policy = (np.empty((horizon, a, n), paid.dtype) for _ in range(2))
-    for t in range(horizon - 1, -1, -1):
-        np.add((ahead @ value[t + 1]).reshape(a, n), paid, out=q[t])
-        weighed, here = policy[t], value[t]
-        np.add(q[t], prior[t], out=weighed)
+    value, policy = np.zeros((tables.horizon + 1, n), paid.dtype), _stack(tables, reward)
+    for t in range(tables.horizon - 1, -1, -1):
+        q, weighed, here = place(t), policy[t], value[t]
+        np.add((ahead @ value[t + 1]).reshape(a, n), paid, out=q)
+        then(t)
+        np.add(q, prior[t], out=weighed)
         top = weighed.max(0)
         np.subtract(weighed, top, out=weighed)
         np.exp(weighed, out=weighed)
@@ -48,7 +75,11 @@ def soft_sweeps(
         np.log(total, out=here)
         here += top
         here[terminal] = 0.0
-    return _back(value, tables), _back(q, tables).mT, _back(policy, tables).mT
+    return _back(value, tables), _back(policy, tables).mT
+
+
+def _stack(tables: Tables, like: Tensor) -> np.ndarray:
+    return np.empty((tables.horizon or 1, tables.num_actions, tables.num_states), _numpy(like[:0]).dtype)
 
 
 def flow(

@@ -15,7 +15,7 @@ from torch import Tensor
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_fixed_point
 from ppl_control.inference.exact.message_passing import posterior_guide
 from ppl_control.inference.exact.recursions import backward, chain, posterior_backup
-from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps
+from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps, weighed_sweeps
 from ppl_control.inverse.world import World
 from ppl_control.trajectory.tables import GuideTables
 
@@ -86,21 +86,19 @@ def posterior_value(world: World, reward: Float[Tensor, "S A K1"]) -> Float[Tens
 class _WeighedValues(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, reward: Tensor, world: World, on_q: Tensor | None, on_v: Tensor) -> Tensor:
-        value, q, policy = soft_values(world, reward.detach())
+        reward = reward.detach()
+        if world.tables.horizon is None:
+            value, q, policy = soft_values(world, reward)
+            on_choices: Any = 0.0 if on_q is None else torch.dot(on_q.reshape(-1), q.reshape(-1))
+        else:
+            on_choices, value, policy = weighed_sweeps(world.tables, reward, on_q)
         ctx.world, ctx.weights, ctx.policy = world, (on_q, on_v), policy
-        found = _dot(on_v, value[: len(on_v)])
-        return found if on_q is None else found + _dot(on_q, q)
+        return on_choices + torch.dot(on_v.reshape(-1), value[: len(on_v)].reshape(-1))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None, None]:
         return slope * carried(ctx.world, ctx.policy, *ctx.weights)[0], None, None, None
-
-
-def _dot(weights: Tensor, values: Tensor) -> Tensor:
-    if weights.ndim > 1 and weights.mT.is_contiguous() and values.mT.is_contiguous():
-        weights, values = weights.mT, values.mT  # along the memory, without a copy
-    return torch.dot(weights.reshape(-1), values.reshape(-1))
 
 
 def carried(
