@@ -67,6 +67,8 @@ def irl(
         raise ValueError(f"--reward: {form!r} is none of {', '.join(FORMS)}")
     if demonstrations is not None and demonstrations < 1:
         raise ValueError(f"--demonstrations: expected at least 1, got {demonstrations}")
+    if not -(2**63) <= seed < 2**64:
+        raise ValueError(f"--seed: expected an integer of 64 bits, got {seed}")
     problem = find(model)
     built = build(problem, parse_settings(settings or []))
     if not built.is_tabular:

@@ -60,7 +60,13 @@ def test_a_file_of_ones_own(run, tmp_path) -> None:
         (["hiking", "--objective", "causal"], "--objective: 'causal' is none of"),
         (["hiking", "--reward", "pixels"], "--reward: 'pixels' is none of"),
         (["hiking", "--demonstrations", "0"], "--demonstrations: expected at least 1"),
+        (
+            ["hiking", "--seed", "99999999999999999999"],
+            "--seed: expected an integer of 64 bits, got 99999999999999999999",
+        ),
+        (["hiking", "--seed", str(-(2**63) - 1)], "--seed: expected an integer of 64 bits"),
         (["hiking", "--l2", "-1"], "l2: expected"),
+        (["hiking", "--l2", "nan"], "l2: expected"),
         (["pendulum"], "pendulum is no table"),
         (["hiking", "--objective", "dual", "--demonstrations", "5"], "the dual is unbounded"),
         (["bus_engine", "--objective", "dual"], "needs whole trajectories"),

@@ -325,7 +325,61 @@ def test_errors_name_the_place(make: Callable[[], object], message: str) -> None
         make()
 
 
-def test_a_function_with_another_number_of_features() -> None:
-    reward = LinearReward(_place_times_push, num_features=5)
-    with pytest.raises(ValueError, match=r"features: expected \[\*b, 5\], got shape \[3, 4\]"):
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (_place_times_push, r"features: expected \[3, 5\], got shape \[3, 4\]"),
+        (lambda state, action, following: None, r"features: expected \[3, 5\], got None"),
+        (lambda state, action, following: 0.0, r"features: expected \[3, 5\], got 0.0"),
+        (lambda state, action, following: torch.zeros(()), r"features: expected \[3, 5\], got shape \[\]"),
+        (lambda state, action, following: torch.zeros(7, 5), r"features: expected \[3, 5\], got shape \[7, 5\]"),
+        (lambda state, action, following: torch.zeros(2, 3, 5), r"features: expected \[3, 5\], got shape \[2, 3, 5\]"),
+    ],
+)
+def test_a_function_that_returns_no_features(returned: Callable[..., Tensor], message: str) -> None:
+    reward = LinearReward(returned, num_features=5)
+    with pytest.raises(ValueError, match=message):
         reward(torch.zeros(3, 2), torch.zeros(3, 2))
+
+
+def test_a_function_may_look_at_less_than_the_whole_step() -> None:
+    state, action, following = torch.arange(S)[:, None, None], torch.arange(A)[None, :, None], torch.arange(S)
+    reward = LinearReward(lambda s, a, n: torch.nn.functional.one_hot(a, A).double(), weights=[1.0, 2.0])
+    assert reward(state, action, following).expand(S, A, S)[0, :, 0].tolist() == [1.0, 2.0]
+    assert LinearReward(lambda s, a, n: torch.ones(1), weights=[3.0])(state, action).tolist() == 3.0
+    with pytest.raises(ValueError, match="state, action and next_state do not fit each other"):
+        LinearReward(lambda s, a, n: torch.ones(1), weights=[3.0])(torch.zeros(3, 2), torch.zeros(4, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TabularReward(7, 9), "made for 7 states and 9 actions, the model has 3 and 2"),
+        (lambda: TabularReward(S, 9, "state"), "made for 3 states and 9 actions, the model has 3 and 2"),
+        (lambda: TabularReward(7, A, "outcome"), "made for 7 states and 2 actions, the model has 3 and 2"),
+        (lambda: LinearReward(torch.zeros(5, 4, 3)), "made for 5 states and 4 actions, the model has 3 and 2"),
+        (lambda: LinearReward(torch.zeros(4, A, 4, 3)), "made for 4 states and 2 actions, the model has 3 and 2"),
+        (lambda: ActionCost(num_actions=4), "made for 4 actions, the model has 2"),
+        (lambda: ActionCost(action_dim=A), "made for vectors of actions, the model has 2 actions"),
+        (lambda: MLPReward(num_states=4, num_actions=A), "made for 4 states and 2 actions, the model has 3 and 2"),
+        (lambda: MLPReward(num_states=4, sees="state"), "made for 4 states, the model has 3"),
+        (lambda: MLPReward(num_actions=3, sees="action"), "made for 3 actions, the model has 2"),
+        (
+            lambda: MLPReward(state_dim=A, sees="state"),
+            "made for vectors of states, the model has 3 states and 2 actions",
+        ),
+        (lambda: MLPReward(state_dim=1, action_dim=1), "made for vectors of states and actions, the model has 3"),
+        (lambda: TabularReward(S, A) + ActionCost(num_actions=3), "made for 3 actions, the model has 2"),
+    ],
+)
+def test_tables_of_another_size_are_refused(make: Callable[[], Reward], message: str) -> None:
+    with pytest.raises(ValueError, match=f"reward: it is {message}"):
+        make().require_sizes(S, A)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if MAKERS[name][0] == INDICES])
+def test_tables_of_the_size_are_taken(name: str) -> None:
+    _, reward = _made(name)
+    reward.require_sizes(S, A)
+    LinearReward(_place_times_push, num_features=4).require_sizes(S, A)
+    Reward().require_sizes(S, A)

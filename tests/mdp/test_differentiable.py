@@ -7,6 +7,7 @@ from gymnasium import spaces
 
 from ppl_control import SVI, DifferentiableMDP, TrajectoryModel, infer
 from ppl_control.guides import MAP, FixedDynamics, MeanField, OpenLoop, Unconstrained
+from ppl_control.inverse import ActionCost, LinearReward, MLPReward
 from ppl_control.policies import CategoricalMLP, GaussianMLP, SquashedGaussianMLP
 
 BOX = spaces.Box(-1.0, 1.0, (2,))
@@ -39,6 +40,45 @@ def test_another_start_leaves_the_first_alone():
     assert here.digest() == mdp().digest()
     with pytest.raises(ValueError, match="2 entries"):
         here.with_initial([1.0])
+
+
+def test_other_rewards_leave_the_first_alone():
+    here = mdp(done=lambda state: state[..., 0] > 9)
+    state, action, following = torch.ones(4, 2).double(), torch.full((4, 2), 0.5).double(), torch.zeros(4, 2).double()
+    cost = ActionCost(action_dim=2)
+    cost.costs.data += torch.tensor([1.0, 3.0])
+    for reward, paid in (
+        (lambda state, action: action[..., 0], 0.5),
+        (lambda state, action, following: following[..., 0], 0.0),
+        (cost, -1.0),
+        (LinearReward(lambda s, a, n: n - s, weights=[1.0, 2.0]), -3.0),
+        (MLPReward(state_dim=2, action_dim=2, dtype=torch.float64) + cost, -1.0),
+    ):
+        there = here.with_reward(reward)
+        assert there.reward(state, action, following).tolist() == [paid] * 4
+        assert there.may_end
+        assert there.digest() != here.digest()
+    assert here.reward(state, action, following).tolist() == [-2.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("reward", "match"),
+    [
+        (None, "reward: expected a function, got None"),
+        ([[0.0]], "reward: expected a function"),
+        (lambda s, a: s, r"reward: expected shape \(3,\) on a batch of 3 states, got \(3, 2\)"),
+        (lambda s, a: 0.0, r"reward: expected shape \(3,\) on a batch of 3 states, got 0.0"),
+        (lambda s, a: None, r"reward: expected shape \(3,\) on a batch of 3 states, got None"),
+        (lambda: 0.0, "reward: failed on a batch of 3 states: TypeError"),
+        (lambda s, a: s[..., 7], "reward: failed on a batch of 3 states: IndexError"),
+        (lambda s, a: s[..., 0] / 0, "reward: expected finite numbers"),
+        (ActionCost(action_dim=3), "reward: failed on a batch of 3 states: RuntimeError"),
+        (LinearReward(lambda s, a, n: s, num_features=3), r"reward: failed .* features: expected \[3, 3\], got shape"),
+    ],
+)
+def test_other_rewards_that_are_none(reward, match: str):
+    with pytest.raises(ValueError, match=match):
+        mdp().with_reward(reward)
 
 
 @pytest.mark.parametrize(

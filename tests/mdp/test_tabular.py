@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppl_control import MessagePassing, SoftValueIteration, TabularMDP, TrajectoryModel, infer
+from ppl_control.inverse import ActionCost, TabularReward
 from ppl_control.mdp import GridLayout
 from tests.mdp.test_bad_tables import tables
 
@@ -115,3 +116,85 @@ def test_layouts():
     for rows in ((), ("ab", "c"), ("", "")):
         with pytest.raises(ValueError, match="rows"):
             GridLayout(rows)
+
+
+def two_outcomes(dtype: torch.dtype = torch.float64) -> TabularMDP:
+    """State 0 stays or goes to 1 in equal parts under action 0, stays under action 1; state 1 is the end."""
+    transition = [[[0.5, 0.5], [1.0, 0.0]], [[0.0, 1.0]] * 2]
+    return TabularMDP([1.0, 0.0], transition, [[3.0, 4.0], [0.0, 0.0]], done=[False, True], dtype=dtype)
+
+
+class Cost(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.tensor([1.0, 5.0]))
+
+    def forward(self, state, action, next_state=None):
+        return -self.weight[action]
+
+
+def test_other_rewards_as_tables_functions_and_modules():
+    mdp = two_outcomes()
+    for table in ([[1, -2], [9, 9]], np.array([[1.0, -2.0], [9.0, 9.0]]), torch.tensor([[1.0, -2.0], [9.0, 9.0]])):
+        assert mdp.with_reward(table).outcomes.expected_reward.tolist() == [[1.0, -2.0], [0.0, 0.0]]
+    by_outcome = mdp.with_reward([[[2.0, 4.0], [6.0, 7.0]], [[9.0, 9.0], [9.0, 9.0]]])
+    assert by_outcome.outcomes.expected_reward.tolist() == [[3.0, 6.0], [0.0, 0.0]]
+    where = mdp.with_reward(lambda state, action, following: 10 * action + following)
+    assert where.outcomes.expected_reward.tolist() == [[0.5, 10.0], [0.0, 0.0]]
+    assert mdp.with_reward(lambda *places: torch.tensor(2.0)).outcomes.expected_reward[0].tolist() == [2.0, 2.0]
+    paid = mdp.with_reward(Cost()).outcomes.expected_reward
+    assert paid[0].tolist() == [-1.0, -5.0]
+    assert not paid.requires_grad
+    assert mdp.outcomes.expected_reward[0].tolist() == [3.0, 4.0]  # the first is left alone
+    assert by_outcome.state_names == mdp.state_names
+    assert torch.equal(by_outcome.terminal, mdp.terminal)
+    assert two_outcomes(torch.float32).with_reward(np.ones((2, 2))).outcomes.reward.dtype == torch.float32
+
+
+def test_outcomes_that_are_paid_alike_are_one():
+    rows = [[[(0.5, 0, 1.0, False), (0.5, 0, 2.0, False)]]]
+    mdp = TabularMDP.from_outcomes(rows, [1.0])
+    assert mdp.outcomes.probability.tolist() == [[[0.5, 0.5]]]
+    assert mdp.with_reward([[7.0]]).outcomes.probability.tolist() == [[[1.0]]]
+
+
+def test_rewards_where_nothing_happens_do_not_matter():
+    nan = float("nan")
+    paid = two_outcomes().with_reward([[[2.0, 4.0], [6.0, nan]], [[nan, nan], [nan, nan]]])
+    assert paid.outcomes.expected_reward.tolist() == [[3.0, 6.0], [0.0, 0.0]]
+
+
+def test_reward_models_of_another_size():
+    for reward in (TabularReward(7, 9), TabularReward(2, 3) + ActionCost(num_actions=2)):
+        with pytest.raises(ValueError, match=r"reward: it is made for \d states and \d actions, the model has 2 and 2"):
+            two_outcomes().with_reward(reward)
+    reward = TabularReward(2, 2)
+    reward.table.data += torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    assert two_outcomes().with_reward(reward).outcomes.expected_reward[0].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("reward", "message"),
+    [
+        (np.zeros((3, 2)), r"reward: expected shape \(2, 2\) or \(2, 2, 2\), got \(3, 2\)"),
+        (0.0, r"reward: expected shape .*, got \(\)"),
+        (None, r"reward: expected shape .*, got \(\)"),
+        ("high", "reward: expected a rectangular table of numbers"),
+        ([[1.0], [1.0, 2.0]], "reward: expected a rectangular table of numbers"),
+        ([[float("nan"), 0.0], [0.0, 0.0]], r"reward\[0, 0, 0\] is nan: expected a finite number"),
+        (lambda s, a, n: n / 0, r"reward\[0, 0, 0\] is nan"),
+        (lambda s, a, n: torch.zeros(7), r"reward: expected shape \(2, 2, 2\), .* got \(7,\)"),
+        (lambda s, a, n: torch.zeros(2), r"reward: expected shape \(2, 2, 2\), .* got \(2,\)"),
+        (lambda s, a, n: torch.zeros(2, 3, 1), r"reward: expected shape \(2, 2, 2\), .* got \(2, 3, 1\)"),
+        (lambda s, a, n: 0.0, r"reward: expected a tensor that broadcasts to \(2, 2, 2\), got 0.0"),
+        (lambda s, a, n: None, r"reward: expected a tensor .*, got None"),
+        (lambda: 0.0, "reward: failed on .*TypeError"),
+        (lambda s, a, n: torch.zeros(1)[a], "reward: failed on .*IndexError"),
+        (lambda s, a, n: s @ torch.zeros(5), "reward: failed on .*RuntimeError"),
+        (TabularReward, "reward: expected a table, a function or a module, got the class TabularReward"),
+        (torch.nn.Embedding(1, 3), "reward: failed on .*TypeError"),
+    ],
+)
+def test_rewards_that_are_none(reward, message: str):
+    with pytest.raises(ValueError, match=message):
+        two_outcomes().with_reward(reward)

@@ -45,7 +45,14 @@ class ActionCost(Reward):
         self.is_discrete = num_actions is not None
         name, given = ("num_actions", num_actions) if self.is_discrete else ("action_dim", action_dim)
         size = positive(name, given)  # type: ignore[arg-type]
+        self.num_actions = size if self.is_discrete else None
         self.costs = nn.Parameter(torch.zeros(size, dtype=dtype))
+
+    def require_sizes(self, num_states: int, num_actions: int) -> None:
+        """Raise a ValueError where the costs are those of vectors, or of another number of actions."""
+        if not self.is_discrete:
+            raise ValueError(f"reward: it is made for vectors of actions, the model has {num_actions} actions")
+        super().require_sizes(num_states, num_actions)
 
     def forward(self, state: Tensor, action: Tensor, next_state: Tensor | None = None) -> Float[Tensor, "*b"]:
         """Minus the cost, reward units."""

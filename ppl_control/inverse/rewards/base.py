@@ -22,14 +22,31 @@ class Reward(nn.Module):  # no ABC, whose metaclass Pyro's modules do not bear: 
     Attributes:
         sees_next: the reward looks at the outcome s'; else ``next_state`` may be left out.
         is_linear: r is linear in ψ, and has no part that is free of them.
+        num_states, num_actions: how many it is made for, where it is made for indices; None: any.
     """
 
     sees_next = False
     is_linear = False
+    num_states: int | None = None
+    num_actions: int | None = None
 
     def forward(self, state: Tensor, action: Tensor, next_state: Tensor | None = None) -> Float[Tensor, "*b"]:
         """r_ψ(s, a, s'), reward units; every reward has its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(state, action, next_state)")
+
+    def require_sizes(self, num_states: int, num_actions: int) -> None:
+        """Raise a ValueError where the reward is made for a table of another size; of one that says none, never.
+
+        Args:
+            num_states: S of the model.
+            num_actions: A of the model.
+        """
+        wanted = ((self.num_states, num_states, "states"), (self.num_actions, num_actions, "actions"))
+        made = [(ours, theirs, what) for ours, theirs, what in wanted if ours is not None]
+        if any(ours != theirs for ours, theirs, _ in made):
+            ours = " and ".join(f"{size} {what}" for size, _, what in made)
+            theirs = " and ".join(str(size) for _, size, _ in made)
+            raise ValueError(f"reward: it is made for {ours}, the model has {theirs}")
 
     @property
     def parameter_names(self) -> list[str]:
@@ -85,6 +102,11 @@ class Sum(Reward):
         """Σ r_i(s, a, s'), reward units."""
         paid = [part(state, action, next_state) for part in self]
         return reduce(torch.add, paid)  # broadcasts: some parts do not look at the outcome
+
+    def require_sizes(self, num_states: int, num_actions: int) -> None:
+        """Raise a ValueError where a part is made for a table of another size."""
+        for part in self:
+            part.require_sizes(num_states, num_actions)
 
     @property
     def parameter_names(self) -> list[str]:

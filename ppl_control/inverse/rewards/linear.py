@@ -54,6 +54,7 @@ class LinearReward(Reward):
         table = None if callable(features) else _checked(features, dtype)
         if table is not None:
             num_features = table.shape[-1]
+            self.num_states, self.num_actions = table.shape[:2]
         self.register_buffer("features", table)
         self.sees_next = table is None or table.ndim == 4
         start = _start(weights, num_features, dtype)
@@ -65,12 +66,16 @@ class LinearReward(Reward):
         self.names = None if names is None else tuple(str(name) for name in names)
 
     def features_of(self, state: Tensor, action: Tensor, next_state: Tensor | None = None) -> Float[Tensor, "*b K"]:
-        """f(s, a, s')."""
+        """f(s, a, s').
+
+        Raises:
+            ValueError: the function returned something else than K features for each step.
+        """
         if self._function is not None:
-            found = self._function(state, action, next_state).to(self.weights)
-            if found.shape[-1:] != self.weights.shape[-1:]:
-                raise ValueError(f"features: expected [*b, {len(self.weights)}], got shape {list(found.shape)}")
-            return found
+            found = self._function(state, action, next_state)
+            steps = (step for step in (state, action, next_state) if step is not None)
+            _check_returned(found, len(self.weights), *steps)
+            return found.to(self.weights)
         table: Tensor = self.features  # type: ignore[assignment]
         if table.ndim == 3:
             return table[state, action]
@@ -84,6 +89,20 @@ class LinearReward(Reward):
     def parameter_names(self) -> list[str]:
         """The names given, or ``weights[k]``."""
         return list(self.names) if self.names is not None else super().parameter_names
+
+
+def _check_returned(found: Any, num_features: int, *steps: Tensor) -> None:
+    """Raise a ValueError unless a function of these states and actions returned K features for each step."""
+    try:
+        batch = torch.broadcast_shapes(*(step.shape[:-1] if step.is_floating_point() else step.shape for step in steps))
+    except RuntimeError as error:
+        raise ValueError(f"state, action and next_state do not fit each other: {error}") from error
+    expected = f"features: expected {[*batch, num_features]}"
+    if not isinstance(found, Tensor) or found.is_complex():
+        raise ValueError(f"{expected}, got {found!r}")
+    fits = found.ndim >= 1 and found.shape[-1] == num_features and found.ndim <= len(batch) + 1
+    if not fits or any(n not in (1, b) for n, b in zip(found.shape[-2::-1], batch[::-1], strict=False)):
+        raise ValueError(f"{expected}, got shape {list(found.shape)}")
 
 
 def _unlearned(features: Any) -> Any:

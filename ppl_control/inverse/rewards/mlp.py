@@ -67,6 +67,7 @@ class MLPReward(Reward):
             raise ValueError(f"activation: expected one of {list(ACTIVATIONS)}, got {activation!r}")
         self.sees_next = "next_state" in self.sees
         self.num_states, self.num_actions = num_states, num_actions
+        self._of_vectors = [name for name, n in (("states", state_dim), ("actions", action_dim)) if n is not None]
         state = _width("num_states", num_states, "state_dim", state_dim) if set(self.sees) != {"action"} else 0
         action = _width("num_actions", num_actions, "action_dim", action_dim) if "action" in self.sees else 0
         widths = [sum(action if name == "action" else state for name in self.sees), *hidden]
@@ -80,6 +81,16 @@ class MLPReward(Reward):
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         self.network = nn.Sequential(*layers, head)
+
+    def require_sizes(self, num_states: int, num_actions: int) -> None:
+        """Raise a ValueError where the network reads vectors, or indices of another number."""
+        if self._of_vectors:
+            vectors = " and ".join(self._of_vectors)
+            raise ValueError(
+                f"reward: it is made for vectors of {vectors}, the model has {num_states} states and {num_actions} "
+                "actions"
+            )
+        super().require_sizes(num_states, num_actions)
 
     def forward(self, state: Tensor, action: Tensor, next_state: Tensor | None = None) -> Float[Tensor, "*b"]:
         """What the network says, reward units."""

@@ -50,6 +50,7 @@ class TabularReward(Reward):
         if of not in shapes:
             raise ValueError(f"of: expected one of {list(shapes)}, got {of!r}")
         self.of, self.sees_next = of, of == "outcome"
+        self.num_states, self.num_actions = s, a
         self.table = nn.Parameter(torch.zeros(shapes[of], dtype=dtype))
 
     def forward(self, state: Tensor, action: Tensor, next_state: Tensor | None = None) -> Float[Tensor, "*b"]:
