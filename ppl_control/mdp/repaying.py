@@ -34,7 +34,7 @@ def rewards_of(reward: Any, outcomes: Outcomes) -> Float[Tensor, "S A K"]:
     if callable(reward):
         paid = _said(reward, places, like)
     else:
-        table = torch.as_tensor(as_array("reward", reward)).to(like)
+        table = torch.tensor(as_array("reward", reward)).to(like)
         if table.shape not in ((n, a), (n, a, n)):
             raise ValueError(f"reward: expected shape {(n, a)} or {(n, a, n)}, got {tuple(table.shape)}")
         paid = table[..., None].expand(like.shape) if table.ndim == 2 else table[places]

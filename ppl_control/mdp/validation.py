@@ -11,11 +11,13 @@ __all__ = ["as_array", "check_finite", "check_names", "check_nonnegative", "chec
 
 
 def as_array(name: str, value: object) -> np.ndarray:
-    """A numpy array of floats from a list, an array or a tensor, in the precision it came in."""
+    """A numpy array of floats from a list, an array or a tensor, in the precision it came in, at most float64."""
     try:
         array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-        return array if array.dtype.kind == "f" else array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+        if array.dtype.kind in "cmM":  # whose cast would drop the imaginary part, or the unit
+            raise ValueError(f"numbers of type {array.dtype}")
+        return array if array.dtype.kind == "f" and array.itemsize <= 8 else array.astype(np.float64)
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{name}: expected a rectangular table of numbers, got {error}") from error
 
 

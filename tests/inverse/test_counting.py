@@ -249,6 +249,8 @@ def test_counts_by_hand_are_those_of_the_walk():
     [
         ({"decisions": None}, r"decisions: expected shape \[S, A\] or \[T, S, A\], got \[\]"),
         ({"decisions": "many"}, "decisions: expected a rectangular table of numbers"),
+        ({"decisions": torch.eye(2).to_sparse()}, "decisions: expected a rectangular table of numbers"),
+        ({"decisions": torch.eye(2) * 1j}, "decisions: expected a rectangular table of numbers"),
         ({"decisions": np.ones(3)}, r"decisions: expected shape \[S, A\] or \[T, S, A\], got \[3\]"),
         ({"decisions": [[1.0, -2.0]]}, r"decisions\[0, 1\] is -2: expected a finite number >= 0"),
         ({"decisions": [[1.0, float("nan")]]}, r"decisions\[0, 1\] is nan: expected a finite number >= 0"),

@@ -83,6 +83,8 @@ def test_rows_may_be_lists_or_arrays() -> None:
     assert given.states[0].tolist() == [0, 1, 2]
     assert given.actions[0].dtype == torch.int64
     assert as_demonstrations(given) is given
+    frozen = np.broadcast_to(0, 3)  # of which torch warns
+    assert Demonstrations([frozen], [frozen[:2]], [None]).states[0].tolist() == [0, 0, 0]  # type: ignore[list-item]
 
 
 def test_bytes_are_indices_and_no_mask() -> None:
@@ -209,6 +211,7 @@ def test_errors_name_trajectory_and_step(given: Any, message: str) -> None:
         (([[0, 1]], [[True]], [None]), r"demonstrations\[0\]: expected actions as a row of numbers"),
         (([[[0], [1, 2]]], [[0]], [None]), r"demonstrations\[0\]: expected states as a row of numbers"),
         ((None, [[0]], [None]), "states: expected a row for each trajectory, got None"),
+        (([torch.eye(2)[0].to_sparse()], [[0]], [None]), r"demonstrations\[0\]: expected states as a row of numbers"),
         (([[0, 1]], 3, [None]), "actions: expected a row for each trajectory, got 3"),
         (({0: [0, 1]}, [[0]], [None]), "states: expected a row for each trajectory, got {"),
         (([[0, 1]], [[0]], None), "terminated: expected True, False or None for each trajectory, got None"),

@@ -135,7 +135,12 @@ class Cost(torch.nn.Module):
 
 def test_other_rewards_as_tables_functions_and_modules():
     mdp = two_outcomes()
-    for table in ([[1, -2], [9, 9]], np.array([[1.0, -2.0], [9.0, 9.0]]), torch.tensor([[1.0, -2.0], [9.0, 9.0]])):
+    for table in (
+        [[1, -2], [9, 9]],
+        np.array([[1.0, -2.0], [9.0, 9.0]]),
+        torch.tensor([[1.0, -2.0], [9.0, 9.0]]),
+        np.array([[1, -2], [9, 9]], np.longdouble),
+    ):
         assert mdp.with_reward(table).outcomes.expected_reward.tolist() == [[1.0, -2.0], [0.0, 0.0]]
     by_outcome = mdp.with_reward([[[2.0, 4.0], [6.0, 7.0]], [[9.0, 9.0], [9.0, 9.0]]])
     assert by_outcome.outcomes.expected_reward.tolist() == [[3.0, 6.0], [0.0, 0.0]]
@@ -180,6 +185,8 @@ def test_reward_models_of_another_size():
         (0.0, r"reward: expected shape .*, got \(\)"),
         (None, r"reward: expected shape .*, got \(\)"),
         ("high", "reward: expected a rectangular table of numbers"),
+        (np.ones((2, 2)) * 1j, "reward: expected a rectangular table of numbers, got numbers of type complex128"),
+        (torch.eye(2).to_sparse(), "reward: expected a rectangular table of numbers"),
         ([[1.0], [1.0, 2.0]], "reward: expected a rectangular table of numbers"),
         ([[float("nan"), 0.0], [0.0, 0.0]], r"reward\[0, 0, 0\] is nan: expected a finite number"),
         (lambda s, a, n: n / 0, r"reward\[0, 0, 0\] is nan"),

@@ -8,7 +8,6 @@ from functools import cached_property
 from numbers import Real
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -216,10 +215,10 @@ def _positive(name: str, given: Any) -> float:
 
 def _table(name: str, given: Any) -> Tensor:
     """Finite numbers >= 0, floating-point."""
-    if isinstance(given, Tensor) and not given.is_complex():
+    if isinstance(given, Tensor) and given.layout == torch.strided and not given.is_complex():
         table = given.detach() if given.is_floating_point() else given.double()
     else:
-        table = torch.as_tensor(as_array(name, given).astype(np.float64))
+        table = torch.tensor(as_array(name, given), dtype=torch.float64)
     if bool((wrong := ~((table >= 0) & table.isfinite())).any()) and table.ndim:
         place = wrong.nonzero()[0].tolist()
         raise ValueError(f"{name}{place} is {table[tuple(place)]:g}: expected a finite number >= 0")

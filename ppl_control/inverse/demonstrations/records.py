@@ -157,10 +157,11 @@ class Demonstrations:
 
 def _tensor(i: int, name: str, rows: Any) -> Tensor:
     try:
-        column = torch.as_tensor(rows)
+        column = torch.as_tensor(rows.copy() if isinstance(rows, np.ndarray) and not rows.flags.writeable else rows)
     except (TypeError, ValueError, RuntimeError, OverflowError):
         column = torch.zeros((), dtype=torch.bool)
-    if column.ndim not in (1, 2) or column.dtype == torch.bool or column.is_complex():
+    wrong = column.dtype == torch.bool or column.is_complex() or column.layout != torch.strided
+    if wrong or column.ndim not in (1, 2):
         raise ValueError(f"demonstrations[{i}]: expected {name} as a row of numbers or of vectors, got {rows!r}")
     if column.dtype == torch.int64:
         return column
