@@ -46,7 +46,7 @@ class World:
             ValueError: the reward is of another size.
         """
         state, action = self.places
-        if isinstance(reward, Reward) and hasattr(reward, "require_sizes"):
+        if isinstance(reward, Reward):
             reward.require_sizes(*state.shape)
         try:
             if getattr(reward, "sees_next", True):
