@@ -116,7 +116,8 @@ def soft_fixed_point(
         # The residual itself is known up to rounding only.
         rounding = 16 * torch.finfo(value.dtype).eps * (1 + value.abs().max())
         bound = float((improved - value).abs().max() + rounding) * life
-        if bound > 0.5 * best[2] and bound < ROUNDING * life * float(1 + value.abs().max()):
+        least = max(ROUNDING, 1e2 * torch.finfo(value.dtype).eps)
+        if bound > 0.5 * best[2] and bound < least * life * float(1 + value.abs().max()):
             break  # Newton's steps stopped gaining: what is left is rounding
         if bound < best[2]:
             best = (value, q, bound)

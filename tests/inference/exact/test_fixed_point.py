@@ -90,3 +90,18 @@ def test_the_posterior_avoids_what_never_ends():
 def test_soft_value_iteration_refuses_what_may_never_end():
     with pytest.raises(ValueError, match=r"discount.*never ends.*discount=1\.0, horizon=None"):
         infer(trap(), SoftValueIteration())
+
+
+def test_single_precision_ends_where_its_digits_do():
+    outcomes = [[[(1.0, 0, 0.3, False)], [(0.5, 1, 1.0, True), (0.5, 0, 0.0, False)]], [[], []]]
+    double, single = (
+        infer(
+            TrajectoryModel(
+                TabularMDP.from_outcomes(outcomes, [1.0, 0.0], dtype=dtype), discount=0.9, temperature=0.3
+            ),
+            SoftValueIteration(),
+        )
+        for dtype in (torch.float64, torch.float32)
+    )
+    error = (single.soft_value.double() - double.soft_value).abs().max().item()
+    assert error <= single.error_bound < 1e-3
