@@ -96,9 +96,7 @@ def test_single_precision_ends_where_its_digits_do():
     outcomes = [[[(1.0, 0, 0.3, False)], [(0.5, 1, 1.0, True), (0.5, 0, 0.0, False)]], [[], []]]
     double, single = (
         infer(
-            TrajectoryModel(
-                TabularMDP.from_outcomes(outcomes, [1.0, 0.0], dtype=dtype), discount=0.9, temperature=0.3
-            ),
+            TrajectoryModel(TabularMDP.from_outcomes(outcomes, [1.0, 0.0], dtype=dtype), discount=0.9, temperature=0.3),
             SoftValueIteration(),
         )
         for dtype in (torch.float64, torch.float32)
