@@ -18,6 +18,7 @@ from ppl_control.inference.base import DivergenceError, Solution, require_densit
 from ppl_control.inference.variational.estimators import NAMES, Estimator, NaturalEstimator, choose
 from ppl_control.inference.variational.state import SVIState
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["SVI"]
@@ -63,10 +64,7 @@ class SVI:
     def __post_init__(self) -> None:
         if isinstance(self.guide, type) or not (hasattr(self.guide, "build") or callable(self.guide)):
             raise ValueError(f"guide: expected a recipe such as FixedDynamics(), or a function, got {self.guide!r}")
-        for name in ("steps", "particles"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+        require_whole(self, {"steps": 1, "particles": 1})
         rate = self.learning_rate
         if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {rate!r}")

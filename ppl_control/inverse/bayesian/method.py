@@ -14,6 +14,7 @@ from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import OBJECTIVES, require_counts
 from ppl_control.inverse.rewards.base import Reward
 from ppl_control.inverse.world import Called, make_world
+from ppl_control.settings import require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -65,10 +66,7 @@ class BayesianIRL:
             raise ValueError(
                 f"likelihood: expected 'conditional' or 'trajectory', got {self.likelihood!r}; the dual is none"
             )
-        for name in ("samples", "warmup", "chains", "steps"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+        require_whole(self, dict.fromkeys(("samples", "warmup", "chains", "steps"), 1))
         if not (isinstance(self.learning_rate, Real) and 0 < self.learning_rate < float("inf")):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
 

@@ -18,6 +18,7 @@ from ppl_control.inverse.cloning.likelihood import fit_by_likelihood
 from ppl_control.inverse.demonstrations.decisions import decisions_of
 from ppl_control.policies.network import positive
 from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.settings import require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["BehaviourCloning"]
@@ -86,10 +87,7 @@ class BehaviourCloning:
     def __post_init__(self) -> None:
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a module such as CategoricalMLP, got {self.policy!r}")
-        for name, least in (("steps", 1), ("batch_size", 1), ("patience", 1), ("episodes", 2)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-                raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+        require_whole(self, {"steps": 1, "batch_size": 1, "patience": 1, "episodes": 2})
         for name in ("pseudo_count", "weight_decay"):
             if not (_is_number(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name}: expected a finite number >= 0, got {getattr(self, name)!r}")

@@ -25,6 +25,7 @@ from ppl_control.inverse.exact.objectives import OBJECTIVES, conditional, requir
 from ppl_control.inverse.exact.optimum import Ascent, ascend
 from ppl_control.inverse.rewards.base import Reward
 from ppl_control.inverse.world import World, make_world
+from ppl_control.settings import require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -82,8 +83,7 @@ class MaxEntIRL:
         tolerance = self.tolerance
         if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < math.inf):
             raise ValueError(f"tolerance: expected a finite number > 0, got {self.tolerance!r}")
-        if isinstance(self.steps, bool) or not hasattr(self.steps, "__index__") or self.steps < 1:
-            raise ValueError(f"steps: expected an integer >= 1, got {self.steps!r}")
+        require_whole(self, {"steps": 1})
 
     @threads(1)
     def value_and_gradient(self, model: TrajectoryModel, demonstrations: Any) -> tuple[float, Float[Tensor, " P"]]:

@@ -15,6 +15,7 @@ from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCriti
 from ppl_control.inverse.sampled.checks import require_demonstrations, require_model, require_reward
 from ppl_control.inverse.sampled.fit import SampledFit
 from ppl_control.inverse.sampled.rounds import run
+from ppl_control.settings import require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["SampledMaxEntIRL"]
@@ -133,12 +134,7 @@ class SampledMaxEntIRL:
             raise ValueError(
                 "shaping: only form='adversarial' has it; the dual's reward may contain any shaping itself"
             )
-        for name, least in WHOLE.items():
-            value = getattr(self, name)
-            if name == "reward_updates" and value is None:
-                continue
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-                raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+        require_whole(self, WHOLE, optional=["reward_updates"])
         for name in ("penalty", "l2", "tolerance", "closeness"):
             value = getattr(self, name)
             if not (_is_number(value) and 0 <= value < math.inf):

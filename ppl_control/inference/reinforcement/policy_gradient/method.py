@@ -31,6 +31,7 @@ from ppl_control.inference.reinforcement.policy_gradient.update import batch_of,
 from ppl_control.inference.variational.svi import SVI
 from ppl_control.policies.network import positive
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.worlds import Worlds
@@ -103,10 +104,8 @@ class SoftPolicyGradient:
     episodes: int = 100
 
     def __post_init__(self) -> None:
-        for name in ("steps", "environments", "rollout_length", "epochs", "minibatches", "episodes"):
-            value, least = getattr(self, name), 2 if name == "episodes" else 1
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-                raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+        whole = ("steps", "environments", "rollout_length", "epochs", "minibatches")
+        require_whole(self, dict.fromkeys(whole, 1) | {"episodes": 2})
         for name, value in (("clip", self.clip), ("max_gradient_norm", self.max_gradient_norm)):
             if not (isinstance(value, Real) and value > 0):
                 raise ValueError(f"{name}: expected a number > 0, got {value!r}")

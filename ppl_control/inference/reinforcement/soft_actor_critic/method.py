@@ -22,6 +22,7 @@ from ppl_control.inference.reinforcement.soft_actor_critic.building import build
 from ppl_control.inference.reinforcement.soft_actor_critic.entropy import highest_entropy
 from ppl_control.inference.reinforcement.soft_actor_critic.playing import play
 from ppl_control.inference.reinforcement.soft_actor_critic.state import SoftActorCriticState
+from ppl_control.settings import require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -88,10 +89,7 @@ class SoftActorCritic:
 
     def __post_init__(self) -> None:
         whole = ("steps", "batch_size", "buffer_size", "learning_starts", "updates_per_step", "environments", "threads")
-        for name, least in (*((name, 1) for name in whole), ("episodes", 2)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-                raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+        require_whole(self, dict.fromkeys(whole, 1) | {"episodes": 2})
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a policy (a torch module) or None, got {self.policy!r}")
         widths = self.hidden

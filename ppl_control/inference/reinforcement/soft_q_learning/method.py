@@ -17,6 +17,7 @@ from ppl_control.inference.reinforcement.soft_q_learning.critic import LOSSES
 from ppl_control.inference.reinforcement.soft_q_learning.deep import DeepState, start_deep
 from ppl_control.inference.reinforcement.soft_q_learning.played import PlayedState, start_playing
 from ppl_control.inference.reinforcement.soft_q_learning.tables import TableState, check_tables, start_on_tables
+from ppl_control.settings import require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -94,12 +95,7 @@ class SoftQLearning:
 
     def __post_init__(self) -> None:
         least = {"steps": 1, "environments": 1, "batch_size": 1, "buffer_size": 1, "train_every": 1, "episodes": 2}
-        for name, smallest in (least | {"learning_starts": 0}).items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < smallest:
-                if value is None and name in ("steps", "batch_size"):
-                    continue
-                raise ValueError(f"{name}: expected an integer >= {smallest}, got {value!r}")
+        require_whole(self, least | {"learning_starts": 0}, optional=["steps", "batch_size"])
         for name in ("learning_rate", "updates_per_step"):
             value = getattr(self, name)
             if not (isinstance(value, Real) and 0 < float(value) < math.inf):

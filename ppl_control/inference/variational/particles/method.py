@@ -18,6 +18,7 @@ from ppl_control.inference.variational.particles.resampling import effective_siz
 from ppl_control.inference.variational.particles.state import ParticleState
 from ppl_control.inference.variational.particles.worlds import make_walk
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["ParticlePlanning"]
@@ -78,12 +79,7 @@ class ParticlePlanning:
     outcomes: int = 8
 
     def __post_init__(self) -> None:
-        for name, least in (("particles", 2), ("groups", 1), ("candidates", 2), ("outcomes", 1)):
-            value = getattr(self, name)
-            if name == "groups" and value is None:
-                continue
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
-                raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
+        require_whole(self, {"particles": 2, "groups": 1, "candidates": 2, "outcomes": 1}, optional=["groups"])
         if self.groups is not None and self.particles % self.groups:
             raise ValueError(f"groups: expected a divisor of particles={self.particles}, got {self.groups}")
         if self.weighting not in ("posterior", "fixed_dynamics"):
