@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection, Mapping
-from typing import Any
 
 __all__ = ["require_whole"]
 
@@ -17,8 +17,9 @@ def require_whole(settings: object, least: Mapping[str, int], optional: Collecti
         optional: those that may also be None.
     """
     for name, smallest in least.items():
-        value: Any = getattr(settings, name)
+        value = getattr(settings, name)
         if value is None and name in optional:
             continue
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value < smallest:
+        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        if not whole or operator.index(value) < smallest:
             raise ValueError(f"{name}: expected an integer >= {smallest}, got {value!r}")
