@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping
+from typing import SupportsIndex
 
 __all__ = ["require_whole"]
 
@@ -20,6 +21,5 @@ def require_whole(settings: object, least: Mapping[str, int], optional: Collecti
         value = getattr(settings, name)
         if value is None and name in optional:
             continue
-        whole = hasattr(value, "__index__") and not isinstance(value, bool)
-        if not whole or operator.index(value) < smallest:
+        if isinstance(value, bool) or not isinstance(value, SupportsIndex) or operator.index(value) < smallest:
             raise ValueError(f"{name}: expected an integer >= {smallest}, got {value!r}")
