@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,9 +14,25 @@ from torch import Tensor
 from ppl_control.mdp.outcomes import Outcomes, with_survival
 from ppl_control.mdp.tabular import TabularMDP
 
-__all__ = ["GuideTables", "Tables", "make_tables"]
+__all__ = ["GuideTables", "OutcomeRows", "Tables", "make_tables"]
 
-WITHOUT_REWARD = ("log_p", "successor", "dense", "links", "surely_ends")  # of what Tables caches
+WITHOUT_REWARD = ("log_p", "successor", "dense", "links", "outcome_rows", "surely_ends")  # of what Tables caches
+
+
+class OutcomeRows(NamedTuple):
+    """Outcomes with p > 0, one entry each, in the order of their rows.
+
+    Attributes:
+        place: in a table [s, a, k] laid out flat.
+        row: a·S + s.
+        column: the successor; S is the silent end.
+        starts: of each row, and the end of the last, [A·S+1].
+    """
+
+    place: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    starts: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +114,19 @@ class Tables:
         if self.dense is not None:
             return ahead.toarray(), ahead.T.toarray()
         return ahead, ahead.T.tocsr()
+
+    @cached_property
+    def outcome_rows(self) -> OutcomeRows:
+        """Every outcome as an entry of a sparse matrix with rows a·S + s."""
+        num_states, num_actions, _ = self.successor.shape
+        chance, column = (x.cpu().numpy() for x in (self.outcomes.probability, self.successor))
+        state, action, k = chance.nonzero()
+        order = np.argsort(action * num_states + state, kind="stable")
+        state, action, k = state[order], action[order], k[order]
+        row = action * num_states + state
+        starts = np.concatenate([[0], np.bincount(row, minlength=num_actions * num_states).cumsum()])
+        place = np.ravel_multi_index((state, action, k), chance.shape)
+        return OutcomeRows(place, row, column[state, action, k].astype(np.int32), starts.astype(np.int32))
 
     @cached_property
     def surely_ends(self) -> bool:

@@ -16,6 +16,7 @@ from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_
 from ppl_control.inference.exact.message_passing import posterior_guide
 from ppl_control.inference.exact.recursions import backward, chain, posterior_backup
 from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps, weighed_sweeps
+from ppl_control.inference.exact.tilted_sweeps import tilted_sweeps
 from ppl_control.inverse.world import World
 from ppl_control.trajectory.tables import GuideTables
 
@@ -168,15 +169,21 @@ def tilted_chain(world: World, joint: Float[Tensor, "S A K"]) -> Float[Tensor, "
 class _PosteriorValue(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, reward: Tensor, world: World) -> Tensor:
-        value, q = _posterior(world, reward)
-        ctx.world, ctx.paid, ctx.found = world, reward.detach(), (value, q)
-        return value
+        ctx.world, ctx.paid = world, reward.detach()
+        ctx.sweeps = None if world.tables.horizon is None else tilted_sweeps(world.tables, ctx.paid)
+        if ctx.sweeps is not None:
+            return ctx.sweeps.value
+        # Without a horizon, or where values lie so far apart that only logarithms hold them.
+        ctx.found = _posterior(world, reward)
+        return ctx.found[0]
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
         world, paid = ctx.world, ctx.paid
+        on_v, each = slope.masked_fill(world.tables.terminal, 0.0), paid.shape[-1] > 1
+        if ctx.sweeps is not None:
+            return ctx.sweeps.flow(world.tables, on_v[:-1], each), None
         _, joint = _tilted(world, paid, *ctx.found)
-        on_v = slope.masked_fill(world.tables.terminal, 0.0)
         total, _ = tilted_flow(world, joint, on_v[: len(joint)] if joint.ndim == 4 else on_v)
-        return (total if paid.shape[-1] > 1 else total.sum(-1, keepdim=True)), None
+        return (total if each else total.sum(-1, keepdim=True)), None

@@ -3,9 +3,14 @@
 import pytest
 import torch
 
-from ppl_control import TabularMDP, TrajectoryModel
-from ppl_control.inference.exact.recursions import backward, occupancies, variational_backup
+from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel, infer
+from ppl_control.inference.exact.message_passing import posterior_guide
+from ppl_control.inference.exact.recursions import backward, occupancies, posterior_backup, variational_backup
 from ppl_control.inference.exact.sweeps import arrivals, expected, flow, soft_sweeps
+from ppl_control.inference.exact.tilted_sweeps import tilted_sweeps
+from ppl_control.inverse import LinearReward, MaxEntIRL
+from ppl_control.inverse.world import make_world
+from ppl_control.models import hiking
 from ppl_control.trajectory.tables import GuideTables
 from tests.problems import each_problem, label
 
@@ -24,9 +29,12 @@ def sparse_model(dtype=torch.float64):
     return TrajectoryModel(mdp, horizon=9, temperature=0.7, discount=0.9)
 
 
-@pytest.mark.parametrize(
+each_model = pytest.mark.parametrize(
     "model", [p.model() for p in each_problem()] + [sparse_model()], ids=[*map(label, each_problem()), "sparse"]
 )
+
+
+@each_model
 def test_sweeps_and_flow_are_the_recursions(model):
     tables = model.tables
     value, q, policy = soft_sweeps(tables, tables.expected_reward)
@@ -54,3 +62,47 @@ def test_single_precision():
     assert value.dtype == q.dtype == policy.dtype == torch.float32
     exact = soft_sweeps(sparse_model().tables, sparse_model().tables.expected_reward)[0]
     torch.testing.assert_close(value.double(), exact, rtol=1e-5, atol=1e-5)
+
+
+@each_model
+def test_tilted_sweeps_and_their_flow_are_the_posterior(model):
+    tables = model.tables
+    found = tilted_sweeps(tables, tables.reward)
+    value, q = backward(tables, posterior_backup)
+    torch.testing.assert_close(found.value, value, rtol=1e-12, atol=1e-12)
+
+    guide = posterior_guide(tables, value[0], value[1:], q)
+    on_v = torch.zeros_like(value[:-1])
+    on_v[0], on_v[-1] = guide.initial.exp()[:-1], 0.5
+    on_v = on_v.masked_fill(tables.terminal, 0.0)
+    joint = (guide.policy.exp()[..., None] * guide.outcomes.exp()).masked_fill(tables.terminal[:, None, None], 0.0)
+    mass, total = torch.zeros(tables.num_states + 1, dtype=torch.float64), torch.zeros_like(joint[0])
+    for t in range(len(joint)):
+        here = (mass[:-1] + on_v[t])[:, None, None] * joint[t]
+        total += here
+        mass = torch.zeros_like(mass).index_add_(0, tables.successor.reshape(-1), here.reshape(-1))
+    torch.testing.assert_close(found.flow(tables, on_v, each=True), total, rtol=1e-10, atol=1e-13)
+    torch.testing.assert_close(found.flow(tables, on_v, each=False)[..., 0], total.sum(-1), rtol=1e-10, atol=1e-13)
+
+
+def test_values_too_far_apart_are_left_to_logarithms():
+    tables = sparse_model().tables
+    assert tilted_sweeps(tables, 1e3 * tables.reward) is None
+
+
+def test_the_gradient_is_right_there_too():
+    """Weights a hundred times the hiker's: values thousands of nats apart, and finite differences all the same."""
+    model, reward = hiking.model(), hiking.reward()
+    walks = infer(model, SoftValueIteration()).sample(5)
+    start = torch.tensor([300.0, 70.0, -500.0, -20.0], dtype=torch.float64)
+
+    def at(weights):
+        return MaxEntIRL(LinearReward(reward.features, weights=weights), "trajectory").value_and_gradient(model, walks)
+
+    _, slope = at(start)
+    for k in range(4):
+        step = 1e-4 * torch.eye(4, dtype=torch.float64)[k]
+        ends = [at(start + sign * step)[0] for sign in (1, -1)]
+        assert slope[k].item() == pytest.approx((ends[0] - ends[1]) / 2e-4, rel=1e-5, abs=1e-5)
+    world = make_world(model)
+    assert tilted_sweeps(world.tables, world.pay(LinearReward(reward.features, weights=start))) is None
