@@ -1,5 +1,7 @@
 """Posteriors over rewards against one that is known in closed form by quadrature, and Rust's data."""
 
+import sys
+
 import numpy as np
 import pyro
 import pyro.distributions as dist
@@ -105,7 +107,7 @@ def test_bus_engines_within_one_standard_error():
         ({"prior": dist.Normal(torch.zeros(3), 1.0)}, "does not have its shape"),
         ({"method": "hmc"}, "method"),
         ({"likelihood": "dual"}, "likelihood"),
-        ({"samples": 0}, "samples"),
+        ({"samples": 3}, "samples"),
         ({"chains": 1.5}, "chains"),
         ({"learning_rate": -1.0}, "learning_rate"),
         ({"reward": None}, "reward"),
@@ -152,6 +154,17 @@ def test_also_where_gradients_are_switched_off():
     irl = BayesianIRL(LinearReward(FEATURE), dist.Normal(0.0, 2.0), samples=5, warmup=5, chains=1)
     with torch.no_grad():
         assert irl.fit(bandit(), PULLS, progress=False).samples["weights"].isfinite().all()
+
+
+def test_a_missing_package_is_named_before_the_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "arviz", None)
+    with pytest.raises(ImportError, match=r"pip install 'ppl-control\[bayesian\]'"):
+        BayesianIRL(LinearReward(FEATURE), dist.Normal(0.0, 2.0), samples=10**6).fit(bandit(), PULLS, progress=False)
+
+
+def test_few_draws():
+    irl = BayesianIRL(LinearReward(FEATURE), dist.Normal(0.0, 2.0), samples=4, warmup=1, chains=1)
+    assert irl.fit(bandit(), PULLS, progress=False).samples["weights"].shape == (4, 1)
 
 
 @pytest.mark.parametrize("seed", ["a", None, 1.5, True])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, Literal
 
-from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer
+from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer, arviz
 from ppl_control.inverse.bayesian.program import priors_of, reward_program, starting
 from ppl_control.inverse.bayesian.sampling import by_nuts, by_svi
 from ppl_control.inverse.demonstrations.counting import count
@@ -32,7 +32,7 @@ class BayesianIRL:
             ``HalfNormal``) keep their parameters positive.
         method: ``"nuts"`` draws from the posterior; ``"svi"`` fits a Gaussian to it (in unconstrained space).
         likelihood: ``"conditional"``: Π_t π_ψ(a_t|s_t); ``"trajectory"``: p(τ|O, ψ), optimistic.
-        samples: draws kept of each chain (of the Gaussian altogether).
+        samples: draws kept of each chain (of the Gaussian altogether), at least 4.
         warmup: draws of each chain before, in which NUTS finds its step and metric.
         chains: how many, one after the other, each with a stream of its own.
         steps: of SVI.
@@ -66,7 +66,7 @@ class BayesianIRL:
             raise ValueError(
                 f"likelihood: expected 'conditional' or 'trajectory', got {self.likelihood!r}; the dual is none"
             )
-        require_whole(self, dict.fromkeys(("samples", "warmup", "chains", "steps"), 1))
+        require_whole(self, {"samples": 4, "warmup": 1, "chains": 1, "steps": 1})
         if not (isinstance(self.learning_rate, Real) and 0 < self.learning_rate < float("inf")):
             raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
 
@@ -84,6 +84,7 @@ class BayesianIRL:
         """
         if isinstance(seed, bool) or not hasattr(seed, "__index__"):
             raise ValueError(f"seed: expected an integer, got {seed!r}")
+        arviz()  # what is missing is said before the work is done
         world = make_world(model)
         if self.likelihood == "trajectory" and self.method == "svi" and model.horizon is None:
             raise ValueError(

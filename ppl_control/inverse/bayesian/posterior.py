@@ -21,7 +21,7 @@ from ppl_control.inverse.world import World
 if TYPE_CHECKING:
     from arviz import InferenceData
 
-__all__ = ["RewardPosterior", "answer"]
+__all__ = ["RewardPosterior", "answer", "arviz"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class RewardPosterior:
             yield _at(self.reward, {name: values[i] for name, values in self.samples.items()})
 
     def _repr_html_(self) -> str:
-        return _arviz().summary(self.inference_data).to_html(border=0)
+        return arviz().summary(self.inference_data).to_html(border=0)
 
     def __repr__(self) -> str:
         return f"RewardPosterior({self.method.method}, {len(next(iter(self.samples.values())))} draws)"
@@ -93,7 +93,7 @@ def _as_arviz(method: Any, reward: Reward, draws: Draws, seed: int) -> Inference
     names = getattr(reward, "names", None)
     labels = {} if names is None else {"coords": {"feature": list(names)}, "dims": {"weights": ["feature"]}}
     about = {name: version(name) for name in ("ppl-control", "pyro-ppl", "torch")}
-    found = _arviz().from_dict(
+    found = arviz().from_dict(
         posterior={name: values.cpu().numpy() for name, values in draws.values.items()},
         sample_stats=dict(draws.stats) or None,
         **labels,
@@ -102,11 +102,16 @@ def _as_arviz(method: Any, reward: Reward, draws: Draws, seed: int) -> Inference
     return found
 
 
-def _arviz() -> Any:
+def arviz() -> Any:
+    """ArviZ.
+
+    Raises:
+        ImportError: it is not there.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # it announces its own next version at import
-            import arviz
+            import arviz as found
     except ImportError as error:
         raise ImportError("BayesianIRL reports through ArviZ: pip install 'ppl-control[bayesian]'") from error
-    return arviz
+    return found
