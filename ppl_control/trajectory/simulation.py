@@ -15,7 +15,7 @@ from ppl_control.trajectory.acting import act_by_policy
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.worlds import Worlds
 
-__all__ = ["Episodes", "simulate"]
+__all__ = ["PATIENCE", "Episodes", "patience", "simulate"]
 
 SIDE_BY_SIDE = 16  # environments; more of them share one call of the policy
 NEGLIGIBLE = 1e-10  # the discount at which an episode without a time limit is left
@@ -61,7 +61,7 @@ def simulate(model: TrajectoryModel, policy: nn.Module, episodes: int) -> Episod
     shares = [len(range(i, episodes, n)) for i in range(n)]
     act = act_by_policy(model, policy)
     endless = model.horizon is None and mdp.max_episode_steps is None
-    worlds = Worlds(mdp, n, int(torch.randint(2**31 - 1, ())), _patience(model) if endless else model.horizon)
+    worlds = Worlds(mdp, n, int(torch.randint(2**31 - 1, ())), patience(model) if endless else model.horizon)
     time = np.zeros(n, dtype=np.int64)
     steps: list[list[tuple]] = [[] for _ in range(n)]
     played: list[list[tuple]] = [[] for _ in range(n)]
@@ -89,7 +89,7 @@ def simulate(model: TrajectoryModel, policy: nn.Module, episodes: int) -> Episod
     return _summed(ordered, model)
 
 
-def _patience(model: TrajectoryModel) -> int:
+def patience(model: TrajectoryModel) -> int:
     """Steps after which an episode without an end is left."""
     if model.discount == 1:
         return PATIENCE

@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-__all__ = ["checked_column"]
+__all__ = ["beyond", "checked_column"]
 
 SLACK = 1e-4  # of a box's width, by which an action may lie outside through rounding
 
@@ -42,10 +42,15 @@ def checked_column(
     return _inside(rows, space, i, what) if bounded else rows
 
 
-def _inside(rows: Tensor, space: spaces.Box, i: int, what: str) -> Tensor:
+def beyond(rows: Tensor, space: spaces.Box) -> tuple[Tensor, Tensor, Tensor]:
+    """Which vectors lie outside the box by more than rounding, [N], and its bounds in their precision."""
     low, high = (torch.as_tensor(np.asarray(bound), dtype=rows.dtype) for bound in (space.low, space.high))
     slack = torch.where((high - low).isfinite(), SLACK * (high - low), 0.0)
-    outside = ((rows < low - slack) | (rows > high + slack)).any(-1)
+    return ((rows < low - slack) | (rows > high + slack)).any(-1), low, high
+
+
+def _inside(rows: Tensor, space: spaces.Box, i: int, what: str) -> Tensor:
+    outside, low, high = beyond(rows, space)
     _refuse(outside, rows, i, f"expected {_article(what)} {what} between {low.tolist()} and {high.tolist()}")
     return rows.clamp(low, high)
 

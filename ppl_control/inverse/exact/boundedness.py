@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.exact.recursions import chain
+from ppl_control.inference.exact.recursions import chain, steady
 from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.world import World
@@ -59,12 +59,12 @@ def _best_forever(tables: Tables, reward: Tensor, allowed: Tensor) -> Float[Tens
     """The same without a horizon, by policy iteration."""
     states = torch.arange(tables.num_states, device=reward.device)
     action = torch.where(allowed, reward, -torch.inf).argmax(-1)
-    identity, live = torch.eye(tables.num_states).to(reward), (~tables.terminal).to(reward)
+    live = (~tables.terminal).to(reward)
     while True:
         choice = torch.zeros_like(reward)
         choice[states, action] = 1.0
         matrix = chain(tables, GuideTables(choice.log()))[:, :-1]
-        value = torch.linalg.solve(identity - matrix, reward[states, action] * live)
+        value = steady(matrix, reward[states, action] * live)
         q = torch.where(allowed, reward + expected(tables, value), -torch.inf)
         taken = q[states, action]
         better = q.amax(-1) > taken + 1e-12 * (1 + value.abs().max())

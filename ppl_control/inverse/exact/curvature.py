@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.exact.recursions import chain
+from ppl_control.inference.exact.recursions import chain, steady
 from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts, Record
 from ppl_control.inverse.exact.objectives import values_of_dual
@@ -136,7 +136,7 @@ def _soft_slopes(world: World, policy: Tensor, slopes: Float[Tensor, "S A P"]) -
     tables = world.tables
     if policy.ndim == 2:
         matrix = chain(tables, GuideTables(policy.log()))[:, :-1]
-        slope_v = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix, (policy[..., None] * slopes).sum(1))
+        slope_v = steady(matrix, (policy[..., None] * slopes).sum(1))
         yield 0, slopes + expected(tables, slope_v), slope_v
         return
     slope_v = slopes.new_zeros(tables.num_states, slopes.shape[-1])
@@ -178,9 +178,7 @@ def _tilted_slopes(world: World, joint: Tensor, slopes: Float[Tensor, "S A K P"]
         return slopes + torch.cat([ahead, ahead.new_zeros(1, ahead.shape[-1])])[successor]
 
     if joint.ndim == 3:
-        matrix = tilted_chain(world, joint)
-        now = (joint[..., None] * slopes).sum((1, 2))
-        slope_v = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix, now)
+        slope_v = steady(tilted_chain(world, joint), (joint[..., None] * slopes).sum((1, 2)))
         yield 0, behind(slope_v), slope_v
         return
     slope_v = slopes.new_zeros(len(slopes), slopes.shape[-1])

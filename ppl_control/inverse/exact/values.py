@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_fixed_point
 from ppl_control.inference.exact.message_passing import posterior_guide
-from ppl_control.inference.exact.recursions import backward, chain, posterior_backup
+from ppl_control.inference.exact.recursions import backward, chain, posterior_backup, steady
 from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps, weighed_sweeps
 from ppl_control.inference.exact.tilted_sweeps import tilted_sweeps
 from ppl_control.inverse.world import World
@@ -115,7 +115,7 @@ def carried(
         return flow(tables, policy, on_q, on_v[: len(policy)])
     matrix = chain(tables, GuideTables(policy.log()))[:, :-1]
     put = torch.zeros_like(policy) if on_q is None else on_q
-    mass = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix.T, on_v + arrivals(tables, put))
+    mass = steady(matrix.T, on_v + arrivals(tables, put))
     return put + mass[:, None] * policy, mass
 
 
@@ -148,8 +148,7 @@ def tilted_flow(
 ) -> tuple[Float[Tensor, "S A K"], Float[Tensor, "*T S"]]:
     """Mass put on values, carried forward by the posterior: Σ_t x q(a, outcome | s), and x; as ``carried``."""
     if joint.ndim == 3:
-        matrix = tilted_chain(world, joint)
-        mass = torch.linalg.solve(torch.eye(len(matrix)).to(matrix) - matrix.T, on_v)
+        mass = steady(tilted_chain(world, joint).T, on_v)
         return mass[:, None, None] * joint, mass
     index, total, mass = world.tables.successor.reshape(-1), torch.zeros_like(joint[0]), on_v.clone()
     for t in range(len(joint)):

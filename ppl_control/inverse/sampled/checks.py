@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
 from ppl_control.inverse.demonstrations import Demonstrations
+from ppl_control.inverse.demonstrations.columns import beyond, checked_column
 from ppl_control.inverse.demonstrations.reading import as_demonstrations
 from ppl_control.inverse.sampled.recording import time_limit
 from ppl_control.mdp.simulator_reward import probed
@@ -17,9 +17,6 @@ from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.sampling import Trajectories
 
 __all__ = ["Demonstration", "require_demonstrations", "require_model", "require_reward"]
-
-AN = {"state": "a state", "action": "an action"}
-SLACK = 1e-4  # of a box's width, by which an action may lie outside through rounding
 
 
 class Demonstration(NamedTuple):
@@ -67,15 +64,15 @@ def require_demonstrations(given: Any, model: TrajectoryModel) -> tuple[list[Dem
     demonstrations = as_demonstrations(given)
     unsaid = [len(a) for a, said in zip(demonstrations.actions, demonstrations.terminated, strict=True) if said is None]
     limit = min([max(unsaid, default=0), *([time_limit(model)] if time_limit(model) is not None else [])])  # type: ignore[list-item]
-    found = []
+    found, mdp = [], model.mdp
     for i, (states, actions) in enumerate(zip(demonstrations.states, demonstrations.actions, strict=True)):
         if not len(actions):
             continue
         said = demonstrations.terminated[i]
         states, ended = _without_silent_end(states, model)
         one = Demonstration(
-            _checked(states, model.mdp.observation_space, i, "state"),
-            _checked(actions, model.mdp.action_space, i, "action"),
+            checked_column(states, mdp.observation_space, mdp.dtype, i, "state"),  # some step outside their space
+            _bounded(checked_column(actions, mdp.action_space, mdp.dtype, i, "action"), mdp.action_space, i),
             ended or (len(actions) < limit if said is None else bool(said)),
         )
         found.append(_within(one, model.horizon))
@@ -97,42 +94,15 @@ def _without_silent_end(states: Tensor, model: TrajectoryModel) -> tuple[Tensor,
     return torch.cat([states[:-1], states[-2:-1]]), True
 
 
-def _checked(rows: Tensor, space: spaces.Space, i: int, what: str) -> Tensor:
-    if isinstance(space, spaces.Discrete):
-        return _indices(rows, int(space.n), i, what)
-    assert isinstance(space, spaces.Box)
-    width = space.shape[0]
-    if tuple(rows.shape[1:]) != (width,):
-        shape = list(rows.shape[1:])
-        raise ValueError(f"demonstrations[{i}] step 0: expected {AN[what]} of shape [{width}], got shape {shape}")
-    rows = rows.detach().cpu().to(torch.float32)
-    if not bool(rows.isfinite().all()):
-        step = int((~rows.isfinite()).nonzero()[0, 0])
-        raise ValueError(f"demonstrations[{i}] step {step}: the {what} is {rows[step].tolist()}")
-    if what == "state":
-        return rows  # environments are known to step outside the space they name
-    low, high = (torch.as_tensor(np.asarray(bound, dtype=np.float32)) for bound in (space.low, space.high))
-    slack = torch.where((high - low).isfinite(), SLACK * (high - low), 0.0)
-    outside = ((rows < low - slack) | (rows > high + slack)).any(-1)
+def _bounded(actions: Tensor, space: spaces.Space, i: int) -> Tensor:
+    """Actions put into the box where rounding took them out of it."""
+    if not isinstance(space, spaces.Box):
+        return actions
+    outside, low, high = beyond(actions, space)
     if bool(outside.any()):
         step = int(outside.nonzero()[0, 0])
         raise ValueError(
-            f"demonstrations[{i}] step {step}: the action {rows[step].tolist()} is outside the bounds "
+            f"demonstrations[{i}] step {step}: the action {actions[step].tolist()} is outside the bounds "
             f"{low.tolist()} to {high.tolist()}"
         )
-    return rows.clamp(low, high)
-
-
-def _indices(rows: Tensor, n: int, i: int, what: str) -> Tensor:
-    rows = rows.detach().cpu()
-    if rows.ndim != 1:
-        shape = list(rows.shape[1:])
-        raise ValueError(f"demonstrations[{i}] step 0: expected {AN[what]} that is an index, got shape {shape}")
-    wrong = (rows != rows.round()) if rows.is_floating_point() else torch.zeros(len(rows), dtype=torch.bool)
-    wrong = wrong | (rows < 0) | (rows >= n)
-    if bool(wrong.any()):
-        step = int(wrong.nonzero()[0, 0])
-        raise ValueError(
-            f"demonstrations[{i}] step {step}: expected {AN[what]} from 0 to {n - 1}, got {rows[step].item()!r}"
-        )
-    return rows.long()
+    return actions.clamp(low, high)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.threads import threads
 from ppl_control.trajectory.handlers import restricted
 from ppl_control.trajectory.model import TrajectoryModel
-from ppl_control.trajectory.simulation import NEGLIGIBLE, PATIENCE
+from ppl_control.trajectory.simulation import PATIENCE, patience
 
 __all__ = ["Episode", "Recorder", "log_densities", "time_limit"]
 
@@ -76,7 +75,7 @@ class Recorder:
         self.model = model
         self._envs: list[gymnasium.Env] = []
         unlimited = time_limit(model) is None
-        self._longest = min(PATIENCE, _patience(model.discount) if unlimited else model.horizon or PATIENCE)
+        self._longest = min(PATIENCE, patience(model) if unlimited else model.horizon or PATIENCE)
 
     @torch.no_grad()
     @threads(1)
@@ -163,8 +162,3 @@ def _seen(observation: Any, space: spaces.Space) -> np.ndarray:
     if isinstance(space, spaces.Discrete):
         return np.asarray(observation, dtype=np.int64) - int(space.start)
     return np.array(observation, dtype=np.float32)
-
-
-def _patience(discount: float) -> int:
-    """Steps after which an episode without an end is left."""
-    return PATIENCE if discount == 1 else math.ceil(math.log(NEGLIGIBLE) / math.log(discount))
