@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-__all__ = ["whole_file"]
+__all__ = ["clear_leftovers", "whole_file"]
 
 
 @contextmanager
 def whole_file(path: str | Path, mode: str = "wb") -> Iterator[IO]:
     """Open a file for writing that replaces ``path`` only once it is complete and on disk.
+
+    A process killed meanwhile leaves its incomplete file beside ``path``; see ``clear_leftovers``.
 
     Args:
         path: where the file shall be; its folder is made if need be.
@@ -29,16 +32,50 @@ def whole_file(path: str | Path, mode: str = "wb") -> Iterator[IO]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, name = _locked(target)
     try:
         with os.fdopen(handle, mode, encoding="utf-8" if "b" not in mode else None) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, target)
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(name, 0o666 & ~umask)
+            os.replace(name, target)  # still locked: nobody takes it for a leftover
     except BaseException:
-        os.unlink(name)
+        with suppress(FileNotFoundError):
+            os.unlink(name)
         raise
+
+
+def clear_leftovers(path: str | Path) -> None:
+    """Remove what processes that were killed while writing ``path`` left beside it; files being written stay.
+
+    Whoever writes holds a lock, which the system takes back when the process ends, however it does.
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        return
+    before, after = _around(target)
+    for entry in os.scandir(target.parent):
+        if not (entry.name.startswith(before) and entry.name.endswith(after) and entry.is_file(follow_symlinks=False)):
+            continue
+        with suppress(OSError), open(entry.path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(entry.path)
+
+
+def _around(target: Path) -> tuple[str, str]:
+    """How the name of an incomplete file begins and ends."""
+    return f".{target.name}.", ".part"
+
+
+def _locked(target: Path) -> tuple[int, str]:
+    """A new incomplete file, locked."""
+    before, after = _around(target)
+    while True:
+        handle, name = tempfile.mkstemp(prefix=before, suffix=after, dir=target.parent)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # else it was taken for a leftover before it was locked
+            return handle, name
+        os.close(handle)

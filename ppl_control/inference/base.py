@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.guides.bound import BoundGuide
-from ppl_control.inference.checkpoint import Keeper, identity
+from ppl_control.inference.checkpoint import Keeper, identity, require_every
+from ppl_control.inference.driving import Step, drive
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
-from ppl_control.inference.progress import progress_bar
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
@@ -55,6 +55,7 @@ class Solution:
         soft_q: [T, S, A], or [S, A] without a horizon; reward units. Tables only.
         history: quantity → one number a step, for iterative methods.
         error_bound: largest error of ``soft_value``, reward units, for fixed points; 0 otherwise.
+        finished: the method ran to its end; False where Ctrl-C or a callback ended it sooner.
     """
 
     model: TrajectoryModel
@@ -69,6 +70,7 @@ class Solution:
     log_evidence_bound_stderr: float = 0.0
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     error_bound: float = 0.0
+    finished: bool = True
 
     def __post_init__(self) -> None:
         self.guide.requires_grad_(False)  # an answer is read, not trained on
@@ -97,7 +99,8 @@ class Solution:
 
     def __repr__(self) -> str:
         name = self.method if isinstance(self.method, str) else type(self.method).__name__
-        return f"Solution({name}, bound={self.log_evidence_bound:.6g} nats, exact={self.exact})"
+        about = f"{name}, bound={self.log_evidence_bound:.6g} nats, exact={self.exact}"
+        return f"Solution({about})" if self.finished else f"Solution({about}, unfinished)"
 
 
 @runtime_checkable
@@ -140,15 +143,6 @@ class IterativeMethod(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a callback is given: the step's number (from 1), its metrics and the method's state."""
-
-    number: int
-    metrics: Mapping[str, float]
-    state: Any
-
-
 def infer(
     model: TrajectoryModel,
     method: ExactMethod | IterativeMethod,
@@ -158,9 +152,15 @@ def infer(
     device: torch.device | str | None = None,
     callbacks: Sequence[Callable[[Step], object]] = (),
     checkpoint: str | Path | None = None,
+    checkpoint_every: int | None = None,
     title: str | None = None,
 ) -> Solution:
     """Fit a method to a model.
+
+    Ctrl-C ends an iterative method after the step in flight, the first one at the earliest: the solution is what was
+    found so far, with ``finished`` False, and the same call goes on from its checkpoint. A second Ctrl-C raises
+    KeyboardInterrupt at once; the checkpoint then is the last one written. So it is in the main thread, where Python
+    receives signals; a program that handles SIGINT itself keeps its handler.
 
     Args:
         model: the decision problem.
@@ -169,12 +169,17 @@ def infer(
         progress: show a progress bar on standard error for iterative methods.
         device: where to compute; None: where the model is.
         callbacks: called with a ``Step`` after each step; one that returns True ends the run.
-        checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed.
+        checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed. On
+            a CPU the resumed run ends bit-identical to one that was never stopped.
+        checkpoint_every: calls of the method's ``step`` between two writes; None: 100, fewer where these take longer
+            than 20 s, more where writing would take over a twentieth of the time.
         title: what the progress bar calls the run; None: the method's name.
 
     Raises:
-        ValueError: the method cannot serve the model, or a setting is out of its range.
+        ValueError: the method cannot serve the model, a setting is out of its range, or ``checkpoint`` is no
+            checkpoint of this run (see ``checkpoint.resume``).
         DivergenceError: the run left the finite numbers.
+        KeyboardInterrupt: Ctrl-C before the first step had begun, or twice.
 
     Example:
         >>> from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel
@@ -188,45 +193,35 @@ def infer(
         raise ValueError(f"method: expected an inference method, got {method!r}")
     if isinstance(seed, bool) or not hasattr(seed, "__index__"):
         raise ValueError(f"seed: expected an integer, got {seed!r}")
+    require_every(checkpoint_every)
     callbacks = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
     if device is not None:
         model = model.to(device)
     method.check(model)
     if isinstance(method, ExactMethod):
         return method.solve(model)
-    run = identity(model, method, seed)
     state = method.init(model, seed)
     try:
-        return _driven(model, method, state, run, progress, callbacks, checkpoint, title)
+        keeper = None
+        total: Any = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
+        if checkpoint is not None:
+            keeper = Keeper(state, identity(model, method, seed), checkpoint, every=checkpoint_every, most=total)
+        drive(
+            state,
+            lambda: _guarded_step(method, model, state, checkpoint),
+            lambda: method.finished(state),
+            title=title or type(method).__name__,
+            total=total,
+            progress=progress,
+            note=getattr(state, "note", ""),
+            callbacks=callbacks,
+            keeper=keeper,
+        )
+        _close(state)  # an environment that there is only one of is free again
+        found = method.solution(model, state)
+        return found if method.finished(state) else replace(found, finished=False)
     finally:
         _close(state)
-
-
-def _driven(
-    model: TrajectoryModel,
-    method: IterativeMethod,
-    state: Any,
-    run: dict[str, str],
-    progress: bool,
-    callbacks: tuple[Callable[[Step], object], ...],
-    checkpoint: str | Path | None,
-    title: str | None,
-) -> Solution:
-    keeper = None if checkpoint is None else Keeper(state, run, checkpoint)
-    total: Any = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
-    name, note = title or type(method).__name__, getattr(state, "note", "")
-    with progress_bar(name, total, shown=progress, note=note) as advance:
-        advance(state.number, {})
-        while not method.finished(state):
-            metrics = _guarded_step(method, model, state, checkpoint)
-            advance(state.number, metrics)
-            stop = [bool(callback(Step(state.number, metrics, state))) for callback in callbacks]
-            if keeper is not None and (keeper.due() or any(stop) or method.finished(state)):
-                keeper.store()
-            if any(stop):
-                break
-    _close(state)  # an environment that there is only one of is free again
-    return method.solution(model, state)
 
 
 def _close(state: Any) -> None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ppl_control.files import whole_file
+from ppl_control.files import clear_leftovers
+from ppl_control.inference.alike import require_alike
+from ppl_control.inference.stored import read_values, write_values
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["Keeper", "identity", "resume", "store"]
+__all__ = ["Keeper", "identity", "require_every", "resume", "store"]
 
+FORMAT = "ppl_control.Checkpoint/1"
 CALLS = 100  # steps of a method between two checkpoints, and
-SECONDS = 20.0  # for slow ones the time between them, longer where storing takes long:
+SECONDS = 20.0  # for slow ones the time between them; both longer where storing takes long:
 SHARE = 0.05  # of the time, at most
 
 
@@ -26,58 +28,86 @@ class Keeper:
         state: the run's state.
         run: see ``identity``.
         path: the file.
+        every: calls of ``due`` between two; None: 100, or as ``infer`` says.
+        most: the largest number of steps that a state may have made; None: there is no such number.
 
     Raises:
         ValueError: the file is no checkpoint, or another run's.
     """
 
-    def __init__(self, state: Any, run: dict[str, str], path: str | Path) -> None:
-        self._state, self._run, self._path = state, run, path
-        self._calls = 0
-        resume(state, run, path)
+    def __init__(
+        self, state: Any, run: dict[str, str], path: str | Path, every: int | None = None, most: int | None = None
+    ) -> None:
+        self._state, self._run, self._path, self._every = state, run, path, every
+        resume(state, run, path, most)
+        clear_leftovers(path)
         self.store()
 
     def due(self) -> bool:
         """Whether to store after this step."""
         self._calls += 1
-        return self._calls % CALLS == 0 or time.monotonic() - self._stored > max(SECONDS, self._cost / SHARE)
+        if self._every is not None:
+            return self._calls >= self._every
+        passed = time.monotonic() - self._stored
+        return (self._calls >= CALLS or passed > SECONDS) and passed > self._cost / SHARE
 
     def store(self) -> None:
         """Write the state."""
         start = time.monotonic()
         store(self._state, self._run, self._path)
         self._stored = time.monotonic()
-        self._cost = self._stored - start
+        self._cost, self._calls = self._stored - start, 0
 
 
 def store(state: Any, run: dict[str, str], path: str | Path) -> None:
     """Write the state of a run; an earlier file stays until the new one is complete."""
-    with whole_file(path) as file:
-        torch.save({"run": run, "state": state.state_dict()}, file)
+    write_values(path, FORMAT, {"run": run, "state": state.state_dict()})
 
 
-def resume(state: Any, run: dict[str, str], path: str | Path) -> None:
+def resume(state: Any, run: dict[str, str], path: str | Path, most: int | None = None) -> None:
     """Put a stored state into a fresh one, where the file exists.
+
+    Whatever the file holds, nothing in it is run. It is refused where it was damaged, and where its state has other
+    parts, types, shapes or numbers than one of this run can have.
 
     Raises:
         ValueError: the file is no checkpoint, or one of another model, method, seed or settings.
     """
-    if not Path(path).exists():
-        return
     try:
-        kept = torch.load(path, weights_only=True)
-        theirs, saved = dict(kept["run"]), kept["state"]
-    except Exception as error:
-        raise ValueError(f"checkpoint: {path} is no checkpoint of ppl_control") from error
+        kept = read_values(path, FORMAT)
+    except FileNotFoundError:
+        return
+    except ValueError as error:
+        raise ValueError(f"checkpoint: {path} is no checkpoint of ppl_control: {error}") from error
+    theirs = kept.get("run") if isinstance(kept, dict) else None
+    if not isinstance(theirs, dict) or kept.keys() != {"run", "state"}:
+        raise ValueError(f"checkpoint: {path} is no checkpoint of ppl_control: it holds no run and state")
+    if not all(isinstance(text, str) for pair in theirs.items() for text in pair):
+        raise ValueError(f"checkpoint: {path} is no checkpoint of ppl_control: its run is not named by text")
     for name in sorted(theirs.keys() | run.keys()):
         if theirs.get(name) != run.get(name):
             raise ValueError(
                 f"checkpoint: {path} belongs to another run: {name} was {theirs.get(name)}, now it is {run.get(name)}"
             )
     try:
-        state.load_state_dict(saved)
-    except RuntimeError as error:
-        raise ValueError(f"checkpoint: {path} belongs to a guide of another shape: {error}") from error
+        require_alike(kept["state"], state.state_dict(), most)
+        state.load_state_dict(kept["state"])
+    except Exception as error:  # states are checked where they are taken over, by what takes them
+        raise ValueError(f"checkpoint: {path} does not fit this run: {_in_a_line(error)}") from error
+
+
+def _in_a_line(error: Exception) -> str:
+    """What an error says; its kind too, where it is not made for people."""
+    said = " ".join(str(error).split())[:300]
+    return said if isinstance(error, ValueError | RuntimeError) else f"{type(error).__name__}: {said}"
+
+
+def require_every(every: object) -> None:
+    """Raise a ValueError where there is no such number of calls between two checkpoints."""
+    if every is None:
+        return
+    if isinstance(every, bool) or not hasattr(every, "__index__") or operator.index(every) < 1:  # type: ignore[arg-type]
+        raise ValueError(f"checkpoint_every: expected an integer >= 1 or None, got {every!r}")
 
 
 def identity(model: TrajectoryModel, method: Any, seed: int) -> dict[str, str]:

@@ -5,18 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
-from ppl_control.files import whole_file
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.inference.saved_guides import describe_guide, rebuild_guide
+from ppl_control.inference.stored import read_values, write_values
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["load", "save"]
 
-FORMAT = "ppl_control.Solution/2"
-NUMBERS = ("log_evidence_bound", "exact", "temperature", "log_evidence_bound_stderr", "error_bound")
+FORMAT = "ppl_control.Solution/3"
+NUMBERS = {
+    "log_evidence_bound": float,
+    "exact": bool,
+    "temperature": float,
+    "log_evidence_bound_stderr": float,
+    "error_bound": float,
+    "finished": bool,
+}
+PARTS = {"model": str, "fingerprint": str, "method": str, "numbers": dict, "history": dict, "guide": dict}
+VALUES = ("soft_value", "soft_q")
 
 
 def save(solution: Solution, path: str | Path) -> None:
@@ -29,54 +38,68 @@ def save(solution: Solution, path: str | Path) -> None:
         raise ValueError("policy: one that plans anew at every step is not saved; save the settings it plans with")
     value = solution.soft_value
     kept: dict[str, Any] = {
-        "format": FORMAT,
         "model": repr(solution.model),
         "fingerprint": solution.model.fingerprint,
         "method": solution.method if isinstance(solution.method, str) else repr(solution.method),
-        "numbers": {name: getattr(solution, name) for name in NUMBERS},
-        "history": {name: list(values) for name, values in solution.history.items()},
+        "numbers": {name: kind(getattr(solution, name)) for name, kind in NUMBERS.items()},
+        "history": {name: [float(x) for x in values] for name, values in solution.history.items()},
         "soft_value": value.__dict__ if isinstance(value, QuadraticValue) else value,
         "soft_q": solution.soft_q,
         "guide": describe_guide(solution.guide),
     }
-    with whole_file(path) as file:
-        torch.save(_detached(kept), file)
+    write_values(path, FORMAT, kept)
 
 
 def load(path: str | Path, model: TrajectoryModel) -> Solution:
     """Read a solution that ``Solution.save`` wrote, for the model it was fitted to.
 
+    Whatever the file holds, nothing in it is run.
+
     Raises:
-        ValueError: the file is no solution, or belongs to another model.
+        ValueError: the file is no solution, was damaged, or belongs to another model.
+        FileNotFoundError: there is none.
     """
     try:
-        kept = torch.load(path, weights_only=True)
-        if kept["format"] != FORMAT:
-            raise ValueError(f"its format is {kept['format']!r}, not {FORMAT!r}")
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise ValueError(f"path: {path} is no saved solution of ppl_control") from error
+        kept = read_values(path, FORMAT)
+        _require_parts(kept)
+    except ValueError as error:
+        raise ValueError(f"path: {path} is no saved solution of ppl_control: {error}") from error
     if kept["fingerprint"] != model.fingerprint:
-        raise ValueError(f"model: {path} was fitted to {kept['model']}, not to {model!r}")
+        raise ValueError(f"model: {path} was fitted to {kept['model'][:300]}, not to {model!r}")
     reached = kept["numbers"]["temperature"]  # a simulator's guide refers to it, where it was learned
-    fitted = model.replaced(temperature=reached) if model.is_simulator and reached != model.temperature else model
-    guide, value = rebuild_guide(fitted, kept["guide"]), kept["soft_value"]
-    return Solution(
-        model=model,
-        method=kept["method"],
-        policy=guide.policy,
-        guide=guide,
-        soft_value=QuadraticValue(**value) if isinstance(value, dict) else value,
-        soft_q=kept["soft_q"],
-        history={name: tuple(values) for name, values in kept["history"].items()},
-        **kept["numbers"],
-    )
+    try:
+        fitted = model.replaced(temperature=reached) if model.is_simulator and reached != model.temperature else model
+        guide, value = rebuild_guide(fitted, kept["guide"]), kept["soft_value"]
+        return Solution(
+            model=model,
+            method=kept["method"],
+            policy=guide.policy,
+            guide=guide,
+            soft_value=QuadraticValue(**value) if isinstance(value, dict) else value,
+            soft_q=kept["soft_q"],
+            history={name: tuple(values) for name, values in kept["history"].items()},
+            **kept["numbers"],
+        )
+    except Exception as error:  # what a guide is made of is checked by what makes it
+        said = " ".join(str(error).split())[:300]
+        raise ValueError(f"path: {path} holds no guide of this model: {type(error).__name__}: {said}") from error
 
 
-def _detached(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().cpu().clone()
-    if isinstance(value, dict):
-        return {name: _detached(entry) for name, entry in value.items()}
-    return value
+def _require_parts(kept: Any) -> None:
+    """Raise a ValueError where something is missing, or of another type."""
+    if not isinstance(kept, dict) or kept.keys() != PARTS.keys() | set(VALUES):
+        raise ValueError("its parts are not those of a solution")
+    for name, kind in PARTS.items():
+        if not isinstance(kept[name], kind):
+            raise ValueError(f"{name} is a {type(kept[name]).__name__}, expected a {kind.__name__}")
+    if kept["numbers"].keys() != NUMBERS.keys():
+        raise ValueError(f"its numbers are not {list(NUMBERS)}")
+    for name, kind in NUMBERS.items():
+        if type(kept["numbers"][name]) is not kind:
+            raise ValueError(f"{name} is a {type(kept['numbers'][name]).__name__}, expected a {kind.__name__}")
+    for name in VALUES:
+        if not (kept[name] is None or isinstance(kept[name], Tensor | dict)):
+            raise ValueError(f"{name} is a {type(kept[name]).__name__}, expected a tensor")
+    for name, column in kept["history"].items():
+        if not isinstance(name, str) or not isinstance(column, list) or not all(type(x) is float for x in column):
+            raise ValueError("its history is none of numbers")

@@ -5,6 +5,8 @@ import torch
 
 from ppl_control import SVI, DivergenceError, infer
 from ppl_control.guides import FixedDynamics, Unconstrained
+from ppl_control.inference.checkpoint import FORMAT
+from ppl_control.inference.stored import read_values
 from ppl_control.models import hiking, lottery
 from ppl_control.policies import CategoricalMLP
 from tests.contracts.test_methods import MODELS, assert_same
@@ -97,14 +99,15 @@ def test_the_last_good_checkpoint_survives_a_divergence(tmp_path):
     with pytest.raises(DivergenceError, match=r"last good state is in .*run\.pt|no checkpoint"):
         infer(hiking.model(), method, progress=False, checkpoint=path)
     if path.exists():
-        state = torch.load(path, weights_only=True)["state"]["guide"]
+        state = read_values(path, FORMAT)["state"]["guide"]
         assert all(value.isfinite().all() for value in state.values())
 
 
 def test_checkpoints_hold_no_code(tmp_path):
     interrupted(lottery.model(), METHODS["score"], tmp_path / "run.pt")
-    kept = torch.load(tmp_path / "run.pt", weights_only=True)
+    kept = read_values(tmp_path / "run.pt", FORMAT)
     assert kept["state"]["number"] == 3
+    assert b"torch" not in (tmp_path / "run.pt").read_bytes()  # no name that a pickle would call
     assert list(tmp_path.iterdir()) == [tmp_path / "run.pt"]
 
 

@@ -16,6 +16,7 @@ from ppl_control.policies.later import Later
 from ppl_control.policies.linear_gaussian import LinearGaussianPolicy
 from ppl_control.policies.stacked import Stacked
 from ppl_control.policies.tabular import TabularPolicy
+from ppl_control.settings import require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["RecedingHorizon", "RecedingHorizonPolicy"]
@@ -54,9 +55,7 @@ class RecedingHorizon:
             raise ValueError(f"method: expected an inference method, got {self.method!r}")
         if self.planning_model is not None and not isinstance(self.planning_model, TrajectoryModel):
             raise ValueError(f"planning_model: expected a TrajectoryModel, got {self.planning_model!r}")
-
-        if isinstance(self.episodes, bool) or not hasattr(self.episodes, "__index__") or self.episodes < 2:
-            raise ValueError(f"episodes: expected an integer >= 2, got {self.episodes!r}")
+        require_whole(self, {"episodes": 2})
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where the method cannot serve the model."""
@@ -81,7 +80,7 @@ class RecedingHorizon:
 
     def finished(self, state: RecedingHorizonState) -> bool:
         """Whether the first plan is made; the others are made while acting."""
-        return state.first is not None
+        return state.first is not None and state.first.finished
 
     def solution(self, model: TrajectoryModel, state: RecedingHorizonState) -> Solution:
         """The first plan's beliefs, with the policy that plans again."""
@@ -143,6 +142,7 @@ class RecedingHorizonPolicy(Policy):
 
         Raises:
             ValueError: a time outside the horizon.
+            KeyboardInterrupt: Ctrl-C ended it; who acts cannot go on with half a plan.
         """
         if self.horizon is not None and not 0 <= t < self.horizon:
             raise ValueError(f"t: this policy has times 0 … {self.horizon - 1}, got {t}")
@@ -155,7 +155,10 @@ class RecedingHorizonPolicy(Policy):
             assert left is not None
             prior = _later(prior, t, left)
         here = model.replaced(mdp=model.mdp.with_initial(start), horizon=left, action_prior=prior)
-        return infer(here, self.method, seed=self.seed + t, progress=False)
+        found = infer(here, self.method, seed=self.seed + t, progress=False)
+        if not found.finished:
+            raise KeyboardInterrupt
+        return found
 
     @torch.no_grad()
     def forward(self, state: Tensor, t: Time = None) -> Any:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ppl_control.guides.bound import BoundGuide
+from ppl_control.inference.alike import require_optimizer
 from ppl_control.inference.variational.estimators import Estimator
 from ppl_control.randomness import RandomStream
 
@@ -52,10 +53,25 @@ class SVIState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over a stored state."""
+        """Take over a stored state.
+
+        Raises:
+            ValueError: an optimiser's state or a baseline that is none of this run.
+            RuntimeError: parameters of another shape.
+        """
         self.guide.load_state_dict(saved["guide"])
         if self.optimizer is not None:
+            require_optimizer(saved["optimizer"], self.optimizer)
             self.optimizer.load_state_dict(saved["optimizer"])
         self.stream.states = saved["stream"]
-        self.baseline, self.number = saved["baseline"], saved["number"]
+        self.baseline, self.number = self._baseline(saved["baseline"]), saved["number"]
         self.converged, self.history = saved["converged"], saved["history"]
+
+    def _baseline(self, saved: Tensor | None) -> Tensor | None:
+        """Values of tables; there are none before the first step, nor in other models."""
+        if saved is None:
+            return None
+        tables = self.guide.model.tables
+        if saved.shape != tables.log_prior.shape[:-1] or saved.dtype != tables.initial.dtype:
+            raise ValueError(f"baseline: expected shape {list(tables.log_prior.shape[:-1])}, got {list(saved.shape)}")
+        return saved.to(tables.initial.device)

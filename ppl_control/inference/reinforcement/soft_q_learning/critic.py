@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, smooth_l1_loss
 
+from ppl_control.inference.alike import require_optimizer
 from ppl_control.inference.base import DivergenceError
 from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.checks import features_of, require_finite
@@ -144,4 +145,5 @@ class Critic:
         """Take over a stored state."""
         self.policy.load_state_dict(saved["policy"])
         self.target.load_state_dict(saved["target"])
+        require_optimizer(saved["optimizer"], self.optimizer)
         self.optimizer.load_state_dict(saved["optimizer"])

@@ -68,6 +68,20 @@ class Genealogy:
         return {name: list(column) for name, column in vars(self).items()}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over stored columns."""
+        """Take over stored columns.
+
+        Raises:
+            ValueError: columns of another number of particles or steps, or ancestors that there are none of.
+        """
+        first = self.states[0] if self.states else saved["states"][0]
+        steps, particles = len(saved["ancestors"]), len(first)
         for name in vars(self):
-            setattr(self, name, list(saved[name]))
+            column = [entry.to(first.device) for entry in saved[name]]
+            expected = steps + (name in ("states", "alive"))
+            if len(column) != expected or not all(len(entry) == particles for entry in column):
+                raise ValueError(f"genealogy.{name}: expected {expected} rows of {particles} particles")
+            if not all(entry.shape == column[0].shape and entry.dtype == column[0].dtype for entry in column):
+                raise ValueError(f"genealogy.{name}: its rows have different forms")
+            setattr(self, name, column)
+        if not all(bool(((entry >= 0) & (entry < particles)).all()) for entry in self.ancestors):
+            raise ValueError(f"genealogy.ancestors: expected numbers from 0 to {particles - 1}")

@@ -59,9 +59,18 @@ class ParticleState:
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over a stored state."""
+        """Take over a stored state.
+
+        Raises:
+            ValueError: particles that cannot be in this world, or whose past is not as long as the run.
+        """
+        device, tables = self.state.device, getattr(self.walk, "tables", None)
         self.stream.states = saved["stream"]
-        self.state, self.alive, self.gains = saved["state"], saved["alive"], saved["gains"]
+        self.state, self.alive, self.gains = (saved[name].to(device) for name in ("state", "alive", "gains"))
+        if tables is not None and not bool(((self.state >= 0) & (self.state <= tables.num_states)).all()):
+            raise ValueError(f"state: expected states from 0 to {tables.num_states}, the end")
         self.genealogy.load_state_dict(saved["genealogy"])
+        if len(self.genealogy.ancestors) != saved["number"]:
+            raise ValueError(f"genealogy: expected {saved['number']} steps, got {len(self.genealogy.ancestors)}")
         self.number = saved["number"]
         self.history = {name: list(column) for name, column in saved["history"].items()}

@@ -13,8 +13,10 @@ import torch
 from gymnasium import spaces
 
 from ppl_control.inference.base import DivergenceError, infer
+from ppl_control.inference.checkpoint import FORMAT
 from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCritic, SoftActorCriticState
 from ppl_control.inference.saving import load
+from ppl_control.inference.stored import read_values
 from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.policies import FlowPolicy, SquashedGaussianMLP, TabularPolicy
 from ppl_control.trajectory.model import TrajectoryModel
@@ -148,7 +150,7 @@ def test_a_diverging_run_stops_before_anything_bad_is_stored(name: str, tmp_path
     model, method = build(name, steps=100_000, learning_rate=10.0)
     with pytest.raises(DivergenceError, match=r"step \d+: .*; the last good state is in .*run\.pt"):
         infer(model, method, progress=False, checkpoint=tmp_path / "run.pt")
-    kept = torch.load(tmp_path / "run.pt", weights_only=True)["state"]
+    kept = read_values(tmp_path / "run.pt", FORMAT)["state"]
     numbers = [leaf for leaf in leaves(kept) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()]
     assert numbers
     assert all(bool(leaf.isfinite().all()) for leaf in numbers)

@@ -9,7 +9,9 @@ import torch
 
 from ppl_control import SimulatorMDP, SoftQLearning, SoftValueIteration, TabularMDP, TrajectoryModel, callbacks, infer
 from ppl_control.inference.base import DivergenceError
+from ppl_control.inference.checkpoint import FORMAT
 from ppl_control.inference.reinforcement.replay import Batch
+from ppl_control.inference.stored import read_values
 from ppl_control.policies import BoltzmannMLP, Deterministic, TabularPolicy
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.simulation import simulate
@@ -139,7 +141,7 @@ def test_divergence_is_named_before_anything_is_kept(tmp_path):
         DivergenceError, match=r"step \d+: q was .*; lower the learning rate; the last good state is in"
     ):
         infer(model, method, progress=False, checkpoint=tmp_path / "kept.pt")
-    kept = torch.load(tmp_path / "kept.pt", weights_only=True)["state"]
+    kept = read_values(tmp_path / "kept.pt", FORMAT)["state"]
     assert all(bool(value.isfinite().all()) for value in kept["critic"]["policy"].values())
 
 

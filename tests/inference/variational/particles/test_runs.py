@@ -9,6 +9,8 @@ import torch
 
 from ppl_control import TabularMDP, TrajectoryModel, infer
 from ppl_control.inference.base import DivergenceError, ExactMethod, IterativeMethod
+from ppl_control.inference.checkpoint import FORMAT
+from ppl_control.inference.stored import read_values
 from ppl_control.inference.variational.particles import ParticlePlanning
 from ppl_control.models import hiking
 from ppl_control.policies import CategoricalMLP, TabularPolicy
@@ -54,7 +56,7 @@ def test_a_run_is_taken_up_between_any_two_steps(weighting: str, tmp_path):
         path = tmp_path / f"{stop}.pt"
         infer(MODEL, method, seed=1, progress=False, checkpoint=path, callbacks=[lambda s, n=stop: s.number == n])
         state = method.init(MODEL, 1)
-        state.load_state_dict(torch.load(path, weights_only=True)["state"])
+        state.load_state_dict(read_values(path, FORMAT)["state"])
         assert state.number == stop
         assert_same(whole, infer(MODEL, method, seed=1, progress=False, checkpoint=path))
 
