@@ -12,9 +12,8 @@ from ppl_control.guides.map import TablePath
 from ppl_control.guides.mean_field import Beliefs, point_beliefs
 from ppl_control.guides.pair_potentials import pair_potentials
 from ppl_control.inference.exact.max_product import viterbi
-from ppl_control.inference.exact.message_passing import posterior_guide
 from ppl_control.inference.exact.plan_walks import Walk
-from ppl_control.inference.exact.recursions import backward, posterior_backup
+from ppl_control.inference.exact.posterior import posterior_of, posterior_values
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.rollout import sample_rollout
@@ -137,9 +136,8 @@ def mean_field_optimum(
     """
     starts = [mean_field_start(tables)]
     if restarts:
-        value, action_value = backward(tables, posterior_backup)
+        guide = posterior_of(tables, posterior_values(tables)).guide
         with RandomStream(seed):
-            guide = posterior_guide(tables, value[0], value[1:], action_value)
             drawn = sample_rollout(tables, guide, restarts)
         for column in range(restarts):
             path = TablePath(drawn.states[:, column], drawn.actions[:, column], drawn.outcomes[:, column])

@@ -12,10 +12,11 @@ from ppl_control.inference.base import Solution, require_exact
 from ppl_control.inference.exact.answer import exact_solution, linear_gaussian_solution
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point
 from ppl_control.inference.exact.linear_gaussian import posterior_control
-from ppl_control.inference.exact.recursions import backward, posterior_backup
+from ppl_control.inference.exact.posterior import posterior_of, posterior_values, scan_pays, step_matrices
+from ppl_control.inference.exact.scan import Scaled, backward_scan
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.trajectory.model import TrajectoryModel
-from ppl_control.trajectory.tables import GuideTables, Tables
+from ppl_control.trajectory.tables import Tables
 
 __all__ = ["MessagePassing", "Messages", "messages"]
 
@@ -47,17 +48,31 @@ class Messages:
 class MessagePassing:
     """The posterior p(τ | O_{1..T}): policy, tilted dynamics and the exact log evidence.
 
+    Args:
+        scan: over a horizon of a tabular model, compute all times in log T products of matrices (True) or one after
+            another (False); the numbers are the same. None: whichever is faster by ``posterior.scan_pays``: scans
+            pay for few states and many times, above all where the action prior does not change over time.
+
     Raises:
-        ValueError: at ``infer``, a model that is neither tabular nor linear-Gaussian, a diverging fixed point
-            without a horizon, or an infinite evidence (``BreakdownError``).
+        ValueError: a setting out of its range; at ``infer``, a model that is neither tabular nor linear-Gaussian, a
+            diverging fixed point without a horizon, or an infinite evidence (``BreakdownError``); a scan of what is
+            no table with a horizon.
 
     References:
         Levine (2018), arXiv 1805.00909, section 2.3.
     """
 
+    scan: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.scan is not None and not isinstance(self.scan, bool):
+            raise ValueError(f"scan: expected True, False or None, got {self.scan!r}")
+
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where the method cannot serve the model."""
         require_exact(self, model)
+        if self.scan and not (model.is_tabular and model.horizon is not None):
+            raise ValueError(f"scan: needs a tabular model with a horizon, got {model!r}")
         if isinstance(model.mdp, LinearGaussianMDP):
             self.solve(model)  # a discount, or an infinite evidence, shows here
 
@@ -70,31 +85,11 @@ class MessagePassing:
             return linear_gaussian_solution(model, self, found)
         tables = model.tables
         if model.horizon is None:
-            value, q = posterior_fixed_point(tables, repr(model.action_prior), model.discount)
-            guide = posterior_guide(tables, value, value, q)
+            value, _ = posterior_fixed_point(tables, repr(model.action_prior), model.discount)
+            found = posterior_of(tables, torch.cat([value, value.new_zeros(1)]))
         else:
-            value, q = backward(tables, posterior_backup)
-            guide = posterior_guide(tables, value[0], value[1:], q)
-        return exact_solution(model, self, guide, value, q)
-
-
-def posterior_guide(
-    tables: Tables,
-    first: Float[Tensor, " S"],
-    ahead: Float[Tensor, "*T S"],
-    q: Float[Tensor, "*T S A"],
-) -> GuideTables:
-    """The posterior's conditionals from its values, nats: policy, outcomes p exp(r + V' − Q), first state."""
-    padded = torch.cat([ahead, ahead.new_zeros((*ahead.shape[:-1], 1))], -1)
-    gain = tables.log_p + tables.reward + padded[..., tables.successor]
-    outcomes = torch.where(q[..., None] > -torch.inf, gain - q[..., None], tables.log_p)
-    value = torch.cat([first, first.new_zeros(1)])
-    hopeless = (tables.log_prior + q == -torch.inf).all(-1, keepdim=True)  # nothing succeeds from here: keep the prior
-    return GuideTables(
-        torch.log_softmax(torch.where(hopeless, tables.log_prior, tables.log_prior + q), -1),
-        torch.log_softmax(tables.initial.log() + value, -1),
-        outcomes,
-    )
+            found = posterior_of(tables, posterior_values(tables, self.scan))
+        return exact_solution(model, self, found.guide, found.value, found.q)
 
 
 @torch.no_grad()
@@ -110,29 +105,53 @@ def messages(model: TrajectoryModel) -> Messages:
     if model.horizon is None:
         raise ValueError("horizon: messages need one; got None")
     tables = model.tables
-    value, _ = backward(tables, posterior_backup)
     n, horizon = tables.num_states, model.horizon
-    back = torch.cat([value, value.new_zeros(horizon + 1, 1)], 1)
-    forward = back.new_full((horizon + 1, n + 1), -torch.inf)
-    forward[0] = tables.initial.log()
-    target = tables.successor.reshape(-1)
-    log_z = float(torch.logsumexp(forward[0] + back[0], 0))
-    transitions = back.new_zeros(horizon, n + 1, n + 1)
-    by_action = back.new_zeros(horizon, tables.num_actions, n + 1)
-    state_actions = back.new_empty(horizon, n, tables.num_actions)
-    step = tables.log_p + tables.reward
-    for t in range(horizon):
-        arrived = forward[t, :-1, None, None] + tables.log_prior[t, :, :, None] + step
-        forward[t + 1] = _scatter_logsumexp(arrived.reshape(-1), target, n + 1)
-        forward[t + 1, -1] = torch.logaddexp(forward[t + 1, -1], forward[t, -1])
-        joint = (arrived + back[t + 1][tables.successor] - log_z).exp()
-        state_actions[t] = joint.sum(-1)
-        transitions[t, :-1].scatter_add_(1, tables.successor.reshape(n, -1), joint.reshape(n, -1))
-        transitions[t, -1, -1] = (forward[t, -1] - log_z).exp()
-        for action in range(tables.num_actions):
-            by_action[t, action].index_add_(0, tables.successor[:, action].reshape(-1), joint[:, action].reshape(-1))
-    states = (forward + back - log_z).exp()
-    return Messages(forward, back, log_z, states, state_actions, transitions, by_action)
+    values = posterior_values(tables)
+    forward, found = _forward(tables), posterior_of(tables, values)
+    states = torch.softmax(forward.values + values, -1)
+    assert found.guide.outcomes is not None
+    state_actions = states[:-1, :-1, None] * found.guide.policy.exp()
+    joint = state_actions[..., None] * found.guide.outcomes.exp()
+    transitions, by_action = joint.new_zeros(horizon, n + 1, n + 1), joint.new_zeros(horizon, tables.num_actions, n + 1)
+    successor = tables.successor.expand_as(joint)
+    transitions[:, :-1].scatter_add_(-1, successor.flatten(2), joint.flatten(2))
+    transitions[:, -1, -1] = states[:-1, -1]
+    by_state = successor.movedim(1, 2).flatten(2)  # [t, a, (s, k)]
+    by_action.scatter_add_(-1, by_state, joint.movedim(1, 2).flatten(2))
+    back = values - values[:, -1:]
+    return Messages(
+        forward.values + forward.unit[:, None],
+        torch.cat([found.value, back[:, -1:]], 1),
+        float(torch.logsumexp(tables.initial.log() + back[0], 0)),
+        states,
+        state_actions,
+        transitions,
+        by_action,
+    )
+
+
+def _forward(tables: Tables) -> Scaled:
+    """Log p(s_t = s, O_{<t}), nats: [T+1, S+1] in units of the largest, [T+1]; the step of the way back, transposed."""
+    assert tables.horizon is not None
+    first = tables.initial.log()
+    if scan_pays(tables):
+        step = step_matrices(tables)
+        turned = step.values.mT if step.values.ndim == 2 else step.values.mT.flip(0)
+        unit = step.unit if step.values.ndim == 2 else step.unit.flip(0)
+        reached = backward_scan(Scaled(turned, unit), first, tables.horizon)
+        return Scaled(reached.values.flip(0), reached.unit.flip(0))
+    values = first.new_empty(tables.horizon + 1, len(first))
+    unit = first.new_zeros(tables.horizon + 1)
+    unit[0] = first.amax()
+    values[0] = first - unit[0]
+    target, step = tables.successor.reshape(-1), tables.log_p + tables.reward
+    for t in range(tables.horizon):
+        arrived = values[t, :-1, None, None] + tables.log_prior[t, :, :, None] + step
+        moved = _scatter_logsumexp(arrived.reshape(-1), target, len(first))
+        moved[-1] = torch.logaddexp(moved[-1], values[t, -1])
+        top = moved.amax()
+        values[t + 1], unit[t + 1] = moved - top, unit[t] + top
+    return Scaled(values, unit)
 
 
 def _scatter_logsumexp(values: Tensor, index: Tensor, size: int) -> Tensor:

@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_fixed_point
-from ppl_control.inference.exact.message_passing import posterior_guide
-from ppl_control.inference.exact.recursions import backward, chain, posterior_backup, steady
+from ppl_control.inference.exact.posterior import Posterior, posterior_of, posterior_values
+from ppl_control.inference.exact.recursions import chain, steady
 from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps, weighed_sweeps
 from ppl_control.inference.exact.tilted_sweeps import tilted_sweeps
 from ppl_control.inverse.world import World
@@ -125,22 +125,22 @@ def tilted(world: World, paid: Float[Tensor, "S A K1"]) -> tuple[GuideTables, Fl
     Raises:
         ValueError: without a horizon, where the fixed point diverges.
     """
-    return _tilted(world, paid, *_posterior(world, paid))
+    found = _posterior(world, paid)
+    return found.guide, _joint(world, found.guide)
 
 
-def _posterior(world: World, paid: Tensor) -> tuple[Tensor, Tensor]:
+def _posterior(world: World, paid: Tensor) -> Posterior:
     tables = world.tables.paying(paid.detach())
     if tables.horizon is None:
-        return posterior_fixed_point(tables, repr(world.model.action_prior), world.model.discount)
-    return backward(tables, posterior_backup)
+        value, _ = posterior_fixed_point(tables, repr(world.model.action_prior), world.model.discount)
+        return posterior_of(tables, torch.cat([value, value.new_zeros(1)]))
+    return posterior_of(tables, posterior_values(tables))
 
 
-def _tilted(world: World, paid: Tensor, value: Tensor, q: Tensor) -> tuple[GuideTables, Tensor]:
-    first, ahead = (value, value) if value.ndim == 1 else (value[0], value[1:])
-    guide = posterior_guide(world.tables.paying(paid.detach()), first, ahead, q)
+def _joint(world: World, guide: GuideTables) -> Tensor:
     assert guide.outcomes is not None
     joint = guide.policy.exp()[..., None] * guide.outcomes.exp()
-    return guide, joint.masked_fill(world.tables.terminal[:, None, None], 0.0)
+    return joint.masked_fill(world.tables.terminal[:, None, None], 0.0)
 
 
 def tilted_flow(
@@ -174,7 +174,7 @@ class _PosteriorValue(torch.autograd.Function):
             return ctx.sweeps.value
         # Without a horizon, or where values lie so far apart that only logarithms hold them.
         ctx.found = _posterior(world, reward)
-        return ctx.found[0]
+        return ctx.found.value
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -183,6 +183,6 @@ class _PosteriorValue(torch.autograd.Function):
         on_v, each = slope.masked_fill(world.tables.terminal, 0.0), paid.shape[-1] > 1
         if ctx.sweeps is not None:
             return ctx.sweeps.flow(world.tables, on_v[:-1], each), None
-        _, joint = _tilted(world, paid, *ctx.found)
+        joint = _joint(world, ctx.found.guide)
         total, _ = tilted_flow(world, joint, on_v[: len(joint)] if joint.ndim == 4 else on_v)
         return (total if each else total.sum(-1, keepdim=True)), None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ppl_control import SoftValueIteration, TabularMDP, TrajectoryModel, infer
-from ppl_control.inference.exact.message_passing import posterior_guide
+from ppl_control.inference.exact.posterior import posterior_of, posterior_values
 from ppl_control.inference.exact.recursions import backward, occupancies, posterior_backup, variational_backup
 from ppl_control.inference.exact.sweeps import arrivals, expected, flow, soft_sweeps
 from ppl_control.inference.exact.tilted_sweeps import tilted_sweeps
@@ -68,10 +68,10 @@ def test_single_precision():
 def test_tilted_sweeps_and_their_flow_are_the_posterior(model):
     tables = model.tables
     found = tilted_sweeps(tables, tables.reward)
-    value, q = backward(tables, posterior_backup)
+    value, _ = backward(tables, posterior_backup)
     torch.testing.assert_close(found.value, value, rtol=1e-12, atol=1e-12)
 
-    guide = posterior_guide(tables, value[0], value[1:], q)
+    guide = posterior_of(tables, posterior_values(tables)).guide
     on_v = torch.zeros_like(value[:-1])
     on_v[0], on_v[-1] = guide.initial.exp()[:-1], 0.5
     on_v = on_v.masked_fill(tables.terminal, 0.0)
