@@ -16,18 +16,21 @@ from tests.problems import Problem, random_problem
 EPS = torch.finfo(torch.float64).eps
 
 
-def extreme(seed: int = 3, *, scale: float, rare: float = 1e-300, **settings: Any) -> Problem:
-    """A random problem of 4 states and 3 actions whose rewards are of the size ``scale``.
+def extreme(
+    seed: int = 3, *, scale: float, rare: float = 1e-300, states: int = 4, actions: int = 3, **settings: Any
+) -> Problem:
+    """A random problem whose rewards are of the size ``scale``.
 
     State 0 may win once in a blue moon (probability ``rare``), and so may state 1, in two ways; all of it by actions
-    that lose otherwise, so that the posterior lives on what hardly ever happens. State 2 has rewards that are equal.
-    State 3 is terminal.
+    that lose otherwise, so that the posterior lives on what hardly ever happens. State 2 of four has rewards that are
+    equal. The last state is terminal.
     """
-    problem = random_problem(seed, states=4, actions=3, **settings)
+    problem = random_problem(seed, states=states, actions=actions, **settings)
     paid = [[[(p, s, r * scale, d) for p, s, r, d in row] for row in rows] for rows in problem.outcomes]
     paid[0][1] = [(1.0, 1, 0.1 * scale, False), (rare, 0, 0.9 * scale, False)]
     paid[1][1] = [(1.0, 0, -scale, False), (rare, 2, scale, False), (1e100 * rare, 1, 0.3 * scale, False)]
-    paid[2][2] = [(0.25, 0, 0.5 * scale, False), (0.25, 1, 0.5 * scale, True), (0.5, 2, 0.5 * scale, False)]
+    if states > 3:
+        paid[2][-1] = [(0.25, 0, 0.5 * scale, False), (0.25, 1, 0.5 * scale, True), (0.5, 2, 0.5 * scale, False)]
     return replace(problem, outcomes=paid)
 
 

@@ -198,3 +198,15 @@ class Oracle:
             if moved < mp.mpf(10) ** -30 * (1 + max(abs(x) for x in found)):
                 return value
         raise AssertionError("soft policy iteration did not settle")
+
+    def stationary_return(self, policy: list[list[Any]]) -> Any:
+        """Expected return of a stationary policy [s][a] without a horizon, reward units."""
+        matrix, right = mp.eye(self.n), mp.zeros(self.n, 1)
+        for s, rows in enumerate(self.rows):
+            for a, row in enumerate(rows):
+                for p, k, r in row:
+                    right[s] += policy[s][a] * p * r
+                    if k < self.n:
+                        matrix[s, k] -= policy[s][a] * p
+        value = mp.lu_solve(matrix, right)
+        return self.temperature * sum(p * v for p, v in zip(self.seats[:-1], value, strict=True))
