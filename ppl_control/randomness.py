@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 from types import TracebackType
 
 import torch
 from torch import Tensor
 
-__all__ = ["RandomStream"]
+from ppl_control.settings import shown, whole
+
+__all__ = ["RandomStream", "check_seed"]
+
+SEEDS = (-(2**63), 2**64 - 1)  # that torch's generators take
 
 
 class RandomStream:
@@ -16,6 +19,9 @@ class RandomStream:
 
     Args:
         seed: the stream's seed; two streams with one seed draw the same numbers.
+
+    Raises:
+        ValueError: no integer, or one beyond 64 bits.
 
     Example:
         >>> before = torch.get_rng_state()
@@ -26,14 +32,28 @@ class RandomStream:
     """
 
     def __init__(self, seed: int) -> None:
-        if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-            raise ValueError(f"seed: expected an integer, got {seed!r}")
-        self.states = _states_after_seed(operator.index(seed))
+        self._states = _states_after_seed(check_seed(seed))
         self._lent: list[Tensor] = []
+
+    @property
+    def states(self) -> list[Tensor]:
+        """Of the generators, the CPU's first; what is set is checked.
+
+        Raises:
+            RuntimeError: no state of a generator.
+        """
+        return self._states
+
+    @states.setter
+    def states(self, states: list[Tensor]) -> None:
+        if not states:
+            raise RuntimeError("a random stream has at least the state of the CPU's generator")
+        torch.Generator().set_state(states[0])
+        self._states = list(states)
 
     def __enter__(self) -> RandomStream:
         self._lent = _read()
-        _write(self.states)
+        _write(self._states)
         return self
 
     def __exit__(
@@ -42,8 +62,21 @@ class RandomStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.states = _read()
+        self._states = _read()
         _write(self._lent)
+
+
+def check_seed(seed: int, name: str = "seed") -> int:
+    """The seed as an ``int``, one that torch's generators take; larger ones are not cut short, lest two be one.
+
+    Raises:
+        ValueError: no integer, or one beyond 64 bits.
+    """
+    try:
+        return whole(name, seed, *SEEDS)
+    except ValueError:
+        kind = "an integer of 64 bits" if isinstance(seed, int) and not isinstance(seed, bool) else "an integer"
+        raise ValueError(f"{name}: expected {kind}, got {shown(seed)}") from None
 
 
 def _read() -> list[Tensor]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from copy import deepcopy
 from typing import Any
 
@@ -12,7 +11,8 @@ from torch import nn
 
 from ppl_control.evaluation.executed import policy_walk
 from ppl_control.inference.base import Step
-from ppl_control.randomness import RandomStream
+from ppl_control.randomness import RandomStream, check_seed
+from ppl_control.settings import real, shown, truth, whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Evaluations"]
@@ -56,12 +56,11 @@ class Evaluations:
         deterministic: bool = True,
         stop_at: float | None = None,
     ) -> None:
-        if isinstance(every, bool) or not hasattr(every, "__index__") or every < 1:
-            raise ValueError(f"every: expected a number of steps of at least 1, got {every!r}")
-        if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or episodes < 2:
-            raise ValueError(f"episodes: expected at least 2, got {episodes!r}")
-        self.model, self.every, self.episodes = model, operator.index(every), operator.index(episodes)
-        self.seed, self.deterministic, self.stop_at = seed, deterministic, stop_at
+        if not isinstance(model, TrajectoryModel):
+            raise ValueError(f"model: expected a TrajectoryModel, got {shown(model)}")
+        self.model, self.every, self.episodes = model, whole("every", every, 1), whole("episodes", episodes, 2)
+        self.seed, self.deterministic = check_seed(seed), truth("deterministic", deterministic)
+        self.stop_at = None if stop_at is None else real("stop_at", stop_at)
         self.history: list[tuple[int, float, float]] = []
         self.best_policy: nn.Module | None = None
         self.best_return = -math.inf

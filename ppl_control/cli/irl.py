@@ -17,6 +17,7 @@ from ppl_control.cli.tables import describe, describe_versions
 from ppl_control.comparison import versions
 from ppl_control.inference import SoftValueIteration, Solution, infer
 from ppl_control.inverse import BehaviourCloning, MaxEntIRL, Reward, RewardFit, TabularReward, report
+from ppl_control.randomness import check_seed
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["irl"]
@@ -67,8 +68,7 @@ def irl(
         raise ValueError(f"--reward: {form!r} is none of {', '.join(FORMS)}")
     if demonstrations is not None and demonstrations < 1:
         raise ValueError(f"--demonstrations: expected at least 1, got {demonstrations}")
-    if not -(2**63) <= seed < 2**64:
-        raise ValueError(f"--seed: expected an integer of 64 bits, got {seed}")
+    check_seed(seed, "--seed")
     problem = find(model)
     built = build(problem, parse_settings(settings or []))
     if not built.is_tabular:

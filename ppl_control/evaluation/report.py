@@ -12,6 +12,7 @@ from ppl_control.evaluation.executed import executed_walk
 from ppl_control.evaluation.walk import NOTHING, Walk
 from ppl_control.inference.base import Solution
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Evaluation", "evaluate"]
@@ -80,29 +81,28 @@ def evaluate(
         raise ValueError(f"solution: expected what infer returned, got {solution!r}")
     if not isinstance(model, TrajectoryModel):
         raise ValueError(f"model: expected a TrajectoryModel, got {model!r}")
-    if isinstance(episodes, bool) or not hasattr(episodes, "__index__") or episodes < 2:
-        raise ValueError(f"episodes: expected at least 2, got {episodes!r}")
+    episodes = whole("episodes", episodes, 2)
     with RandomStream(seed):
         believed = believed_walk(solution, episodes)
-        executed = whole = executed_walk(solution, model, episodes, deterministic)
+        executed = undiscounted = executed_walk(solution, model, episodes, deterministic)
         if executed.undiscounted is not None:
-            whole = Walk(*executed.undiscounted, entropy=executed.entropy)
+            undiscounted = Walk(*executed.undiscounted, entropy=executed.entropy)
         elif model.discount < 1 and model.mdp is not None:
-            whole = _whole(solution, model.replaced(discount=1.0), episodes, deterministic)
+            undiscounted = _undiscounted(solution, model.replaced(discount=1.0), episodes, deterministic)
     return Evaluation(
         believed_return=believed.value,
         executed_return=executed.value,
-        episode_return=whole.value,
+        episode_return=undiscounted.value,
         entropy=executed.entropy,
         believed_return_stderr=believed.stderr,
         executed_return_stderr=executed.stderr,
-        episode_return_stderr=whole.stderr,
+        episode_return_stderr=undiscounted.stderr,
         believed_states=believed.states,
         executed_states=executed.states,
     )
 
 
-def _whole(solution: Solution, model: TrajectoryModel, episodes: int, deterministic: bool) -> Walk:
+def _undiscounted(solution: Solution, model: TrajectoryModel, episodes: int, deterministic: bool) -> Walk:
     try:
         return executed_walk(solution, model, episodes, deterministic)
     except ValueError:

@@ -12,6 +12,7 @@ from pyro.distributions import Categorical, Delta
 from torch import Tensor, nn
 
 from ppl_control.guides.plan_guide import NoPolicy
+from ppl_control.settings import whole
 from ppl_control.trajectory.handlers import Context, GuideMessenger
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.roles import time_index
@@ -110,9 +111,7 @@ class ParticleGuide(nn.Module):
         return self.actions[self._draw(n)]
 
     def _draw(self, n: int) -> Tensor:
-        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-            raise ValueError(f"n: expected at least 1 draw, got {n!r}")
-        return Categorical(logits=self.log_weights).sample((n,))
+        return Categorical(logits=self.log_weights).sample((whole("n", n, 1),))
 
     def forward(self) -> Any:
         """Run the guide once as a Pyro program with the model's sites."""

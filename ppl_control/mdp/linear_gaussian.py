@@ -17,6 +17,7 @@ from torch.distributions import Distribution
 from ppl_control.mdp.gaussian import Gaussian
 from ppl_control.mdp.matrices import matrix, semidefinite, symmetric, vector
 from ppl_control.mdp.normal_forms import mean_and_covariance
+from ppl_control.settings import floating_type
 
 __all__ = ["LinearGaussianMDP"]
 
@@ -70,8 +71,7 @@ class LinearGaussianMDP:
         final_state_cost: Any = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        if not dtype.is_floating_point:
-            raise ValueError(f"dtype: expected a floating-point type, got {dtype}")
+        floating_type("dtype", dtype)
         n = matrix("A", A).shape[0]
         dynamics = matrix("A", A, (n, n))
         push = matrix("B", B, (n, None))

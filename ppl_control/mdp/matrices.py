@@ -17,7 +17,7 @@ def matrix(name: str, value: Any, shape: tuple[int | None, int | None] = (None, 
     Raises:
         ValueError: another shape, or NaN.
     """
-    table = as_array(name, value)
+    table = np.array(as_array(name, value), order="C")  # whoever gave it may write into it later
     table = table.reshape(1, 1) if table.ndim == 0 else table
     fits = table.ndim == 2 and table.size > 0
     if not fits or any(want not in (None, got) for want, got in zip(shape, table.shape, strict=True)):
@@ -33,7 +33,7 @@ def vector(name: str, value: Any, length: int) -> np.ndarray:
     Raises:
         ValueError: another shape, or NaN.
     """
-    table = as_array(name, value)
+    table = np.array(as_array(name, value), order="C")
     table = table.reshape(1) if table.ndim == 0 else table
     if table.shape != (length,):
         raise ValueError(f"{name}: expected shape ({length},), got {table.shape}")

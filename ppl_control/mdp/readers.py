@@ -17,6 +17,7 @@ from ppl_control.mdp.validation import (
     check_sums,
     tolerance,
 )
+from ppl_control.settings import shown
 
 __all__ = ["from_lists", "from_tables", "read_gymnasium"]
 
@@ -41,7 +42,10 @@ def _coordinates(transition: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, ..
 def from_tables(transition: Any, reward: Any, done: Any) -> tuple[Entries, np.ndarray, int]:
     """Entries, terminal states [S] and number of actions from the tables p(s'|s,a), r and done."""
     (state, action, next_state), p, (num_states, num_actions, _) = _coordinates(transition)
-    terminal = np.zeros(num_states, bool) if done is None else np.asarray(done)
+    try:
+        terminal = np.zeros(num_states, bool) if done is None else np.asarray(done)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"done: expected {num_states} booleans, got {shown(done)}") from error
     if terminal.shape != (num_states,) or terminal.dtype != np.bool_:
         raise ValueError(f"done: expected {num_states} booleans, got shape {terminal.shape} of {terminal.dtype}")
     sums = np.zeros((num_states, num_actions))
@@ -63,12 +67,12 @@ def from_tables(transition: Any, reward: Any, done: Any) -> tuple[Entries, np.nd
 def from_lists(outcomes: Any) -> tuple[Entries, np.ndarray, int]:
     """Entries, terminal states [S] and number of actions from ``outcomes[s][a] = [(p, s', r, done), …]``."""
     try:
-        table = [_listed(outcomes[s]) for s in range(len(outcomes))]
+        table = [[list(ways) for ways in _listed(outcomes[s])] for s in range(len(outcomes))]
         num_states, num_actions = len(table), max((len(row) for row in table), default=0)
         terminal = np.array([not any(len(row) for row in rows) for rows in table])
-    except (TypeError, KeyError, IndexError) as error:
+    except Exception as error:  # whatever a strange object raises that is asked for its entries
         form = "outcomes[s][a] = [(p, next_state, reward, done), …] with s = 0 … S−1, a = 0 … A−1"
-        raise ValueError(f"outcomes: expected {form}, got {error!r}") from error
+        raise ValueError(f"outcomes: expected {form}, got {shown(error)}") from error
     if num_actions == 0:
         raise ValueError("outcomes: expected at least one state with one action")
     for s in np.flatnonzero([len(row) != num_actions for row in table]):
@@ -101,9 +105,13 @@ def _checked(outcome: Any, s: int, a: int, k: int, num_states: int) -> tuple[flo
     place = f"outcomes[{s}][{a}][{k}]"
     try:
         p, next_state, reward, done = outcome
+        if isinstance(next_state, bool) or any(isinstance(entry, str | bytes) for entry in outcome):
+            raise TypeError  # which float and int would read
         p, target, reward = float(p), int(next_state), float(reward)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ValueError(f"{place}: expected (p, next_state, reward, done), got {outcome!r}") from error
+        if done not in (True, False):
+            raise TypeError
+    except Exception as error:
+        raise ValueError(f"{place}: expected (p, next_state, reward, done), got {shown(outcome)}") from error
     if not 0 <= p <= 1 + 1e-6:
         raise ValueError(f"{place}: p is {p}: expected a probability in [0, 1]")
     if target != next_state or not 0 <= target < num_states:
@@ -119,11 +127,11 @@ def read_gymnasium(env_or_id: Any, make_kwargs: Mapping[str, Any]) -> tuple[Any,
 
     made = isinstance(env_or_id, str)
     if make_kwargs and not made:
-        raise ValueError("make_kwargs: only for an environment id; this environment exists already")
+        raise ValueError(f"make_kwargs: only for an environment id, but env_or_id exists already: {shown(env_or_id)}")
     try:
         env = gymnasium.make(env_or_id, **make_kwargs) if made else env_or_id
     except Exception as error:  # whatever an environment's own constructor raises at a bad setting
-        raise ValueError(f"env_or_id: gymnasium cannot make {env_or_id!r}: {error}") from error
+        raise ValueError(f"env_or_id: gymnasium cannot make {shown(env_or_id)}: {str(error)[:1000]}") from error
     world = getattr(env, "unwrapped", env)
     table, initial = getattr(world, "P", None), getattr(world, "initial_state_distrib", None)
     desc, shape = getattr(world, "desc", None), getattr(world, "shape", None)
@@ -131,7 +139,7 @@ def read_gymnasium(env_or_id: Any, make_kwargs: Mapping[str, Any]) -> tuple[Any,
         env.close()
     if table is None or initial is None:
         raise ValueError(
-            f"env_or_id: {env_or_id} shows no outcome table (P, initial_state_distrib); "
+            f"env_or_id: {shown(env_or_id)} shows no outcome table (P, initial_state_distrib); "
             "only tabular environments can be read"
         )
     size = len(table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -34,7 +35,7 @@ def rewards_of(reward: Any, outcomes: Outcomes) -> Float[Tensor, "S A K"]:
     if callable(reward):
         paid = _said(reward, places, like)
     else:
-        table = torch.tensor(as_array("reward", reward)).to(like)
+        table = torch.tensor(np.array(as_array("reward", reward), order="C")).to(like)
         if table.shape not in ((n, a), (n, a, n)):
             raise ValueError(f"reward: expected shape {(n, a)} or {(n, a, n)}, got {tuple(table.shape)}")
         paid = table[..., None].expand(like.shape) if table.ndim == 2 else table[places]

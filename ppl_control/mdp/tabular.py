@@ -20,6 +20,7 @@ from ppl_control.mdp.validation import (
     check_sums,
     tolerance,
 )
+from ppl_control.settings import floating_type, shown
 
 __all__ = ["TabularMDP"]
 
@@ -80,8 +81,7 @@ class TabularMDP:
         layout: GridLayout | None,
         dtype: torch.dtype,
     ) -> None:
-        if not dtype.is_floating_point:
-            raise ValueError(f"dtype: expected a floating-point type, got {dtype}")
+        floating_type("dtype", dtype)
         num_states = terminal.size
         first = as_array("initial", initial)
         if first.shape != (num_states,):
@@ -216,5 +216,7 @@ class TabularMDP:
 
 
 def _check_layout(layout: GridLayout, num_states: int) -> None:
+    if not isinstance(layout, GridLayout):
+        raise ValueError(f"layout: expected a GridLayout, got {shown(layout)}")
     if layout.shape[0] * layout.shape[1] != num_states:
         raise ValueError(f"layout: a map of {layout.shape} does not hold {num_states} states")

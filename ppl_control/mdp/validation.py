@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import SupportsFloat
 
 import numpy as np
 import torch
+
+from ppl_control.settings import shown
 
 __all__ = ["as_array", "check_finite", "check_names", "check_nonnegative", "check_sums", "tolerance"]
 
 
 def as_array(name: str, value: object) -> np.ndarray:
-    """A numpy array of floats from a list, an array or a tensor, in the precision it came in, at most float64."""
+    """A numpy array of floats from a list, an array or a tensor, in the precision it came in, at most float64.
+
+    It may share the memory of what was given. Torch can read it: its bytes are in the machine's order.
+    """
     try:
         array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
-        if array.dtype.kind in "cmM":  # whose cast would drop the imaginary part, or the unit
-            raise ValueError(f"numbers of type {array.dtype}")
-        return array if array.dtype.kind == "f" and array.itemsize <= 8 else array.astype(np.float64)
+        if array.dtype.kind not in "biufO":  # a cast would drop the imaginary part or the unit, or read a text
+            raise ValueError(f"values of type {array.dtype}")
+        if array.dtype.kind == "O":
+            for entry in array.flat:
+                if not isinstance(entry, SupportsFloat):  # None would become NaN
+                    raise ValueError(shown(entry))
+        if array.dtype.kind == "f" and array.itemsize <= 8:
+            return array.astype(array.dtype.newbyteorder("="), copy=False)
+        return array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{name}: expected a rectangular table of numbers, got {error}") from error
 
@@ -64,8 +76,13 @@ def check_names(name: str, names: Sequence[str] | None, count: int, default: str
     """The given names as a tuple, or ``default`` numbered; unique, one for each index."""
     if names is None:
         return tuple(f"{default}{index}" for index in range(count))
+    if isinstance(names, str) or not isinstance(names, Sequence | np.ndarray):
+        raise ValueError(f"{name}: expected {count} names, got {shown(names)}")
+    for index, entry in enumerate(names):
+        if not isinstance(entry, str):
+            raise ValueError(f"{name}[{index}]: expected a name, got {shown(entry)}")
     if len(names) != count:
         raise ValueError(f"{name}: expected {count} names, got {len(names)}")
     if len(set(names)) != count:
-        raise ValueError(f"{name}: names must differ from each other, got {list(names)}")
+        raise ValueError(f"{name}: names must differ from each other, got {shown(list(names))}")
     return tuple(str(entry) for entry in names)

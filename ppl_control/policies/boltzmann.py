@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from numbers import Real
 
 import torch
 from jaxtyping import Float
@@ -12,7 +10,8 @@ from pyro.distributions import Categorical
 from torch import Tensor, nn
 
 from ppl_control.policies.base import Policy, Time
-from ppl_control.policies.network import StateInputs, StateNetwork, positive
+from ppl_control.policies.network import StateInputs, StateNetwork
+from ppl_control.settings import real, size_of
 
 __all__ = ["BoltzmannMLP"]
 
@@ -59,9 +58,8 @@ class BoltzmannMLP(Policy):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        if not (isinstance(temperature, Real) and 0 < temperature < math.inf):
-            raise ValueError(f"temperature: expected a finite number > 0, got {temperature!r}")
-        num_actions = positive("num_actions", num_actions)
+        temperature = real("temperature", temperature, above=0)
+        num_actions = size_of("num_actions", num_actions)
         inputs = StateInputs(
             num_states=num_states, features=features, num_features=num_features, horizon=horizon, dtype=dtype
         )

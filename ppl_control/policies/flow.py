@@ -11,8 +11,9 @@ from torch.distributions import Distribution
 
 from ppl_control.policies.base import Policy, Time
 from ppl_control.policies.bounds import Bound, Bounds
-from ppl_control.policies.network import StateInputs, positive
+from ppl_control.policies.network import StateInputs
 from ppl_control.policies.spline_flow import FlowDistribution, affine_layer, chained, spline_layers
+from ppl_control.settings import layer_widths, size_of
 
 __all__ = ["FlowPolicy"]
 
@@ -60,8 +61,8 @@ class FlowPolicy(Policy):
     ) -> None:
         super().__init__()
         sizes = {"action_dim": action_dim, "transforms": transforms, "bins": bins}
-        sizes = {name: positive(name, size) for name, size in sizes.items()}
-        widths = [positive("hidden", width) for width in hidden]
+        sizes = {name: size_of(name, size) for name, size in sizes.items()}
+        widths = list(layer_widths("hidden", hidden))
         self.inputs = StateInputs(num_features=num_features, horizon=horizon, dtype=dtype)
         self.bounds = Bounds(low, high, sizes["action_dim"], dtype)
         size, context = sizes["action_dim"], self.inputs.width

@@ -11,7 +11,8 @@ from torch.distributions import Distribution
 
 from ppl_control.policies.base import Policy, Time
 from ppl_control.policies.bounds import Bound, Bounds
-from ppl_control.policies.network import StateInputs, StateNetwork, positive
+from ppl_control.policies.network import StateInputs, StateNetwork
+from ppl_control.settings import size_of
 
 __all__ = ["GaussianMLP", "SquashedGaussianMLP", "log_scale_of", "normal_from"]
 
@@ -72,7 +73,7 @@ class GaussianMLP(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        action_dim = positive("action_dim", action_dim)
+        action_dim = size_of("action_dim", action_dim)
         inputs = StateInputs(num_features=num_features, num_states=num_states, horizon=horizon, dtype=dtype)
         self.network = StateNetwork(inputs, 2 * action_dim, hidden=hidden, activation=activation, seed=seed)
         self.settings = {
@@ -137,7 +138,7 @@ class SquashedGaussianMLP(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        action_dim = positive("action_dim", action_dim)
+        action_dim = size_of("action_dim", action_dim)
         if low is None or high is None:
             raise ValueError("low and high: expected finite bounds, got None; GaussianMLP has none")
         inputs = StateInputs(num_features=num_features, num_states=num_states, horizon=horizon, dtype=dtype)

@@ -13,8 +13,9 @@ from torch.distributions import Distribution
 from ppl_control.policies.base import Policy, Time
 from ppl_control.policies.bounds import Bound, Bounds
 from ppl_control.policies.gaussian import normal_from
-from ppl_control.policies.network import StateInputs, StateNetwork, positive
+from ppl_control.policies.network import StateInputs, StateNetwork
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import size_of
 
 __all__ = ["MixtureMLP"]
 
@@ -56,8 +57,8 @@ class MixtureMLP(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        action_dim = positive("action_dim", action_dim)
-        num_components = positive("num_components", num_components)
+        action_dim = size_of("action_dim", action_dim)
+        num_components = size_of("num_components", num_components)
         inputs = StateInputs(num_features=num_features, horizon=horizon, dtype=dtype)
         self.bounds = Bounds(low, high, action_dim, dtype)
         outputs = num_components * (1 + 2 * action_dim)

@@ -9,7 +9,8 @@ from pyro.distributions import Categorical
 from torch import Tensor
 
 from ppl_control.policies.base import Policy, Time
-from ppl_control.policies.network import StateInputs, StateNetwork, positive
+from ppl_control.policies.network import StateInputs, StateNetwork
+from ppl_control.settings import size_of
 
 __all__ = ["CategoricalMLP"]
 
@@ -47,7 +48,7 @@ class CategoricalMLP(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        num_actions = positive("num_actions", num_actions)
+        num_actions = size_of("num_actions", num_actions)
         inputs = StateInputs(
             num_states=num_states, features=features, num_features=num_features, horizon=horizon, dtype=dtype
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -12,20 +11,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from ppl_control.mdp.validation import as_array
 from ppl_control.policies.base import Time
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import WIDEST, floating_type, layer_widths, one_of, size_of, whole
 
-__all__ = ["StateInputs", "StateNetwork", "positive"]
+__all__ = ["StateInputs", "StateNetwork"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 FUNCTIONS = {"tanh": torch.tanh, "relu": torch.relu}
-
-
-def positive(name: str, value: int) -> int:
-    """The value as an int; ValueError unless it is a whole number of at least 1."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-        raise ValueError(f"{name}: expected at least 1, got {value!r}")
-    return operator.index(value)
 
 
 class StateInputs(nn.Module):
@@ -55,14 +49,17 @@ class StateInputs(nn.Module):
         super().__init__()
         if sum(given is not None for given in (num_states, features, num_features)) != 1:
             raise ValueError("give exactly one of num_states, features and num_features")
-        if num_features is not None and (not hasattr(num_features, "__index__") or num_features < 0):
-            raise ValueError(f"num_features: expected the length of a state, 0 for a number, got {num_features!r}")
-        num_features = None if num_features is None else operator.index(num_features)
-        horizon = None if horizon is None else positive("horizon", horizon)
-        rows = torch.eye(num_states) if num_states is not None else features
-        table = None if rows is None else torch.as_tensor(rows, dtype=dtype)
-        if table is not None and table.ndim != 2:
-            raise ValueError(f"features: expected shape [S, F], got {list(table.shape)}")
+        num_states = None if num_states is None else size_of("num_states", num_states)
+        num_features = None if num_features is None else whole("num_features", num_features, 0, WIDEST)
+        horizon = None if horizon is None else size_of("horizon", horizon)
+        floating_type("dtype", dtype)
+        table = None
+        if num_states is not None:
+            table = torch.eye(num_states, dtype=dtype)
+        elif features is not None:
+            table = torch.tensor(as_array("features", features), dtype=dtype)
+            if table.ndim != 2 or 0 in table.shape or not bool(table.isfinite().all()):
+                raise ValueError(f"features: expected finite numbers of shape [S, F], got shape {list(table.shape)}")
         self.register_buffer("features", table)
         self.settings: dict[str, Any] = {
             "num_states": num_states,
@@ -115,15 +112,14 @@ class StateNetwork(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: expected one of {list(ACTIVATIONS)}, got {activation!r}")
-        self.hidden = [positive("hidden", width) for width in hidden]
-        widths = [inputs.width, *self.hidden]
+        one_of("activation", activation, list(ACTIVATIONS))
+        self.hidden = list(layer_widths("hidden", hidden))
+        lengths = [inputs.width, *self.hidden]
         with RandomStream(seed):
             layers: list[nn.Module] = []
-            for fan_in, fan_out in pairwise(widths):
+            for fan_in, fan_out in pairwise(lengths):
                 layers += [nn.Linear(fan_in, fan_out, dtype=inputs.dtype), ACTIVATIONS[activation]()]
-            head = nn.Linear(widths[-1], outputs, dtype=inputs.dtype)
+            head = nn.Linear(lengths[-1], outputs, dtype=inputs.dtype)
         nn.init.zeros_(head.weight)  # every state starts alike, so that no action is ruled out by chance
         nn.init.zeros_(head.bias)
         self.inputs, self.layers, self.head = inputs, nn.Sequential(*layers), head

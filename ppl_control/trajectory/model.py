@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import torch
@@ -18,6 +16,7 @@ from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.mdp.tabular import TabularMDP
 from ppl_control.policies.tabular import tabulate
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import real, whole
 from ppl_control.trajectory.action_prior import ActionPrior, describe_prior
 from ppl_control.trajectory.continuous_program import ContinuousProgram
 from ppl_control.trajectory.sampled_only import SampledOnly
@@ -257,18 +256,12 @@ def _log_prior(mdp: TabularMDP, prior: Any, horizon: int | None) -> Tensor:
 def _check_horizon(horizon: int | None) -> int | None:
     if horizon is None:
         return None
-    if isinstance(horizon, bool) or not hasattr(horizon, "__index__") or horizon < 1:
-        raise ValueError(f"horizon: expected an integer >= 1 or None, got {horizon!r}")
-    return operator.index(horizon)
+    return whole("horizon", horizon, 1)
 
 
 def _check_temperature(temperature: float) -> float:
-    if not (isinstance(temperature, Real) and 0 < temperature < math.inf):
-        raise ValueError(f"temperature: expected a finite number > 0, got {temperature!r}")
-    return float(temperature)
+    return real("temperature", temperature, above=0)
 
 
 def _check_discount(discount: float) -> float:
-    if not (isinstance(discount, Real) and 0 < discount <= 1):
-        raise ValueError(f"discount: expected a number in (0, 1], got {discount!r}")
-    return float(discount)
+    return real("discount", discount, above=0, most=1)

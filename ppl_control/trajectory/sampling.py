@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from ppl_control.settings import whole
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.program_rollout import sample_program
 from ppl_control.trajectory.rollout import log_terms, sample_rollout
@@ -41,8 +42,7 @@ class Trajectories:
 @torch.no_grad()
 def sample_trajectories(model: TrajectoryModel, guide: Any, n: int) -> Trajectories:
     """Draw n trajectories from a bound guide, from torch's current random stream."""
-    if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-        raise ValueError(f"n: expected at least 1 trajectory, got {n!r}")
+    n = whole("n", n, 1)
     if hasattr(guide, "sample"):
         return guide.sample(n)
     if hasattr(guide, "rollout"):

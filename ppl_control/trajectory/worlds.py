@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from ppl_control.mdp.simulator import SimulatorMDP
+from ppl_control.randomness import check_seed
+from ppl_control.settings import whole
 
 __all__ = ["Moved", "Worlds"]
 
@@ -60,11 +61,10 @@ class Worlds:
     """
 
     def __init__(self, mdp: SimulatorMDP, n: int, seed: int, horizon: int | None = None) -> None:
-        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-            raise ValueError(f"environments: expected at least 1, got {n!r}")
+        n = whole("environments", n, 1)
         if n > 1 and mdp.is_instance:
             raise ValueError(f"environments: an instance serves one, got {n}; give SimulatorMDP an id or a function")
-        self.mdp, self.n, self.horizon, self._seed = mdp, operator.index(n), horizon, operator.index(seed)
+        self.mdp, self.n, self.horizon, self._seed = mdp, n, horizon, check_seed(seed)
         self._vector = SyncVectorEnv(
             [lambda: mdp.make(self)] * self.n, copy=False, autoreset_mode=AutoresetMode.DISABLED
         )
@@ -119,7 +119,11 @@ class Worlds:
 
         An environment that does not hang on its seed and the actions alone goes on from where this leads to, with
         a warning.
+
+        Raises:
+            ValueError: episodes of another number of environments, or actions that are none of theirs.
         """
+        self._check(saved["episodes"], saved["actions"])
         self.episodes = list(saved["episodes"])
         self._vector.reset(seed=self._seeds())
         self._actions = [list(taken.numpy()) for taken in saved["actions"]]
@@ -136,6 +140,26 @@ class Worlds:
                 "state, and will not be bit-identical to one that was never stopped",
                 stacklevel=2,
             )
+
+    def _check(self, episodes: list[Any], actions: list[Any]) -> None:
+        """Raise a ValueError where a stored state is none of these environments."""
+        if len(episodes) != self.n or not all(type(k) is int and 0 <= k < 2**63 for k in episodes):
+            raise ValueError(f"worlds.episodes: expected {self.n} numbers >= 0, got {str(episodes)[:80]}")
+        if len(actions) != self.n:
+            raise ValueError(f"worlds.actions: expected those of {self.n} environments, got {len(actions)}")
+        space = self.mdp.action_space
+        for i, taken in enumerate(actions):
+            if self.horizon is not None and len(taken) > self.horizon:
+                raise ValueError(f"worlds.actions[{i}]: expected at most {self.horizon} actions, got {len(taken)}")
+            for action in taken.numpy():  # a box is told by its shape: policies may act beyond its bounds
+                fits = space.contains(int(action) + self._first_action) if self._finite else action.shape == space.shape
+                if not fits:
+                    raise ValueError(f"worlds.actions[{i}]: {str(action)[:80]} is no action of {space}")
+
+    @property
+    def time(self) -> np.ndarray:
+        """Decisions made in the running episodes, [n]."""
+        return np.array([len(taken) for taken in self._actions], dtype=np.int64)
 
     def close(self) -> None:
         """Give the environments back."""

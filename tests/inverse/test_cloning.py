@@ -296,7 +296,7 @@ def test_a_differentiable_world() -> None:
         ({"pseudo_count": -1}, "pseudo_count: expected a finite number >= 0, got -1"),
         ({"pseudo_count": float("nan")}, "pseudo_count: expected a finite number >= 0, got nan"),
         ({"timed": 1}, "timed: expected True or False, got 1"),
-        ({"hidden": (0,)}, "hidden: expected at least 1, got 0"),
+        ({"hidden": (0,)}, "hidden: expected an integer >= 1, got 0"),
         ({"steps": 0}, "steps: expected an integer >= 1, got 0"),
         ({"batch_size": 1.5}, "batch_size: expected an integer >= 1, got 1.5"),
         ({"patience": True}, "patience: expected an integer >= 1, got True"),

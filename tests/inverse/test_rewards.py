@@ -287,8 +287,8 @@ nan = float("nan")
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TabularReward(0, 2), "num_states: expected at least 1, got 0"),
-        (lambda: TabularReward(2, 1.5), "num_actions: expected at least 1, got 1.5"),  # type: ignore[arg-type]
+        (lambda: TabularReward(0, 2), "num_states: expected an integer >= 1, got 0"),
+        (lambda: TabularReward(2, 1.5), "num_actions: expected an integer >= 1, got 1.5"),  # type: ignore[arg-type]
         (lambda: TabularReward(2, 2, of="action"), "of: expected one of .*'outcome'.*, got 'action'"),  # type: ignore[arg-type]
         (lambda: LinearReward(_table(S, A)), r"features: expected shape \[S, A, K\] or .*, got \[3, 2\]"),
         (lambda: LinearReward(_table(S, A, 2, K)), r"features: expected shape .*, got \[3, 2, 2, 4\]"),
@@ -299,22 +299,22 @@ nan = float("nan")
         (lambda: LinearReward(_table(S, A, 1), weights=[nan]), "weights: expected finite numbers"),
         (lambda: LinearReward(_table(S, A, K), names=["a"]), "names: expected 4 names, one a feature, got 1"),
         (lambda: LinearReward(_step_made), "num_features: needed where features are a function"),
-        (lambda: LinearReward(_step_made, num_features=0), "num_features: expected at least 1"),
+        (lambda: LinearReward(_step_made, num_features=0), "num_features: expected an integer >= 1"),
         (lambda: MLPReward(num_states=S), "give exactly one of num_actions and action_dim"),
         (lambda: MLPReward(num_actions=A), "give exactly one of num_states and state_dim"),
         (lambda: MLPReward(num_states=S, state_dim=2, num_actions=A), "give exactly one of num_states"),
-        (lambda: MLPReward(state_dim=0, num_actions=A), "state_dim: expected at least 1, got 0"),
+        (lambda: MLPReward(state_dim=0, num_actions=A), "state_dim: expected an integer >= 1, got 0"),
         (lambda: MLPReward(num_states=S, sees=()), "sees: expected some of"),
         (lambda: MLPReward(num_states=S, sees=("state", "state")), "sees: expected some of .* each once"),
         (lambda: MLPReward(num_states=S, sees="colour"), "sees: expected some of .*, got 'colour'"),
         (lambda: MLPReward(num_states=S, sees="state", activation="sine"), "activation: expected one of"),
-        (lambda: MLPReward(num_states=S, sees="state", hidden=(0,)), "hidden: expected at least 1, got 0"),
+        (lambda: MLPReward(num_states=S, sees="state", hidden=(0,)), "hidden: expected an integer >= 1, got 0"),
         (lambda: MLPReward(state_dim=2, sees="state", state_scale=0.0), "state_scale: expected finite numbers > 0"),
         (lambda: MLPReward(state_dim=2, sees="state", state_scale=(1, 2, 3)), r"state_scale: .* got shape \[3\]"),
         (lambda: MLPReward(state_dim=2, sees="state", state_scale="a"), "state_scale: expected numbers > 0"),
         (lambda: ActionCost(), "give exactly one of num_actions and action_dim"),
         (lambda: ActionCost(num_actions=2, action_dim=2), "give exactly one of num_actions and action_dim"),
-        (lambda: ActionCost(action_dim=0), "action_dim: expected at least 1, got 0"),
+        (lambda: ActionCost(action_dim=0), "action_dim: expected an integer >= 1, got 0"),
         (lambda: Sum(), "parts: expected different rewards, got 0"),
         (lambda: Sum(nn.Linear(1, 1)), "parts: expected rewards, got Linear"),  # type: ignore[arg-type]
         (lambda: (reward := TabularReward(S, A)) + reward, "parts: expected different rewards"),

@@ -183,9 +183,9 @@ def test_reward_models_of_another_size():
     [
         (np.zeros((3, 2)), r"reward: expected shape \(2, 2\) or \(2, 2, 2\), got \(3, 2\)"),
         (0.0, r"reward: expected shape .*, got \(\)"),
-        (None, r"reward: expected shape .*, got \(\)"),
+        (None, "reward: expected a rectangular table of numbers, got None"),
         ("high", "reward: expected a rectangular table of numbers"),
-        (np.ones((2, 2)) * 1j, "reward: expected a rectangular table of numbers, got numbers of type complex128"),
+        (np.ones((2, 2)) * 1j, "reward: expected a rectangular table of numbers, got values of type complex128"),
         (torch.eye(2).to_sparse(), "reward: expected a rectangular table of numbers"),
         ([[1.0], [1.0, 2.0]], "reward: expected a rectangular table of numbers"),
         ([[float("nan"), 0.0], [0.0, 0.0]], r"reward\[0, 0, 0\] is nan: expected a finite number"),

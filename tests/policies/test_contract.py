@@ -240,10 +240,10 @@ def test_single_precision(family: type[Policy]):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"action_dim": 0}, "action_dim: expected at least 1, got 0"),
-        ({"num_features": -1}, "num_features: expected the length of a state"),
-        ({"hidden": (4, 0)}, "hidden: expected at least 1, got 0"),
-        ({"horizon": 0}, "horizon: expected at least 1, got 0"),
+        ({"action_dim": 0}, "action_dim: expected an integer >= 1, got 0"),
+        ({"num_features": -1}, "num_features: expected an integer >= 0, got -1"),
+        ({"hidden": (4, 0)}, "hidden: expected an integer >= 1, got 0"),
+        ({"horizon": 0}, "horizon: expected an integer >= 1, got 0"),
         ({"seed": 0.5}, "seed: expected an integer"),
     ],
 )

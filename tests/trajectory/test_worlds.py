@@ -82,5 +82,5 @@ def test_an_instance_is_given_back_whole():
 
 @pytest.mark.parametrize("n", [0, True, 1.5])
 def test_how_many(n):
-    with pytest.raises(ValueError, match="environments: expected at least 1"):
+    with pytest.raises(ValueError, match="environments: expected an integer >= 1"):
         Worlds(SimulatorMDP(Corridor), n, seed=0)

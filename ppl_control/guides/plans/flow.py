@@ -13,8 +13,8 @@ from torch.distributions import Distribution
 from ppl_control.guides.plans.gaussian import CorrelatedNormal
 from ppl_control.guides.plans.reshaped import as_sequence
 from ppl_control.policies.bounds import Bound, Bounds
-from ppl_control.policies.network import positive
 from ppl_control.policies.spline_flow import FlowDistribution, chained, composed, spline_layers
+from ppl_control.settings import layer_widths, size_of
 
 __all__ = ["FlowPlan"]
 
@@ -70,8 +70,8 @@ class FlowPlan(nn.Module):
     ) -> None:
         super().__init__()
         sizes = {"horizon": horizon, "action_dim": action_dim, "transforms": transforms, "bins": bins}
-        sizes = {name: positive(name, size) for name, size in sizes.items()}
-        widths = [positive("hidden", width) for width in hidden]
+        sizes = {name: size_of(name, size) for name, size in sizes.items()}
+        widths = list(layer_widths("hidden", hidden))
         self.horizon, self.action_dim = sizes["horizon"], sizes["action_dim"]
         size = self.horizon * self.action_dim
         self.bounds = Bounds(low, high, self.action_dim, dtype)

@@ -12,8 +12,8 @@ from torch.distributions import Distribution
 
 from ppl_control.guides.plans.reshaped import as_sequence
 from ppl_control.policies.bounds import Bound, Bounds
-from ppl_control.policies.network import positive
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import size_of
 
 __all__ = ["CorrelatedNormal", "GaussianPlan"]
 
@@ -76,8 +76,8 @@ class GaussianPlan(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        self.horizon = positive("horizon", horizon)
-        self.action_dim = positive("action_dim", action_dim)
+        self.horizon = size_of("horizon", horizon)
+        self.action_dim = size_of("action_dim", action_dim)
         self.bounds = Bounds(low, high, self.action_dim, dtype)
         scale = self.bounds.start_scale
         with RandomStream(seed):

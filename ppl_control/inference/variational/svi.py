@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -18,7 +17,7 @@ from ppl_control.inference.base import DivergenceError, Solution, require_densit
 from ppl_control.inference.variational.estimators import NAMES, Estimator, NaturalEstimator, choose
 from ppl_control.inference.variational.state import SVIState
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import require_whole
+from ppl_control.settings import one_of, require_real, require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["SVI"]
@@ -65,16 +64,9 @@ class SVI:
         if isinstance(self.guide, type) or not (hasattr(self.guide, "build") or callable(self.guide)):
             raise ValueError(f"guide: expected a recipe such as FixedDynamics(), or a function, got {self.guide!r}")
         require_whole(self, {"steps": 1, "particles": 1})
-        rate = self.learning_rate
-        if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
-            raise ValueError(f"learning_rate: expected a finite number > 0, got {rate!r}")
-        if self.estimator not in (None, *NAMES):
-            raise ValueError(f"estimator: expected one of {list(NAMES)}, got {self.estimator!r}")
-        if self.optimizer not in (None, "natural", "adam"):
-            raise ValueError(f"optimizer: expected natural or adam, got {self.optimizer!r}")
-        final = self.final_temperature
-        if final is not None and not (isinstance(final, Real) and 0 < final < math.inf):
-            raise ValueError(f"final_temperature: expected a finite number > 0, got {final!r}")
+        require_real(self, ["learning_rate", "final_temperature"], optional=True, above=0)
+        one_of("estimator", self.estimator, (None, *NAMES))
+        one_of("optimizer", self.optimizer, (None, "natural", "adam"))
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where these settings cannot serve the model."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal
 
 from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer, arviz
@@ -14,7 +13,8 @@ from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import OBJECTIVES, require_counts
 from ppl_control.inverse.rewards.base import Reward
 from ppl_control.inverse.world import Called, make_world
-from ppl_control.settings import require_whole
+from ppl_control.randomness import check_seed
+from ppl_control.settings import one_of, require_real, require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -60,15 +60,10 @@ class BayesianIRL:
         if not isinstance(self.reward, Reward) or not list(self.reward.parameters()):
             raise ValueError(f"reward: expected a reward model with parameters, got {self.reward!r}")
         priors_of(self.reward, self.prior)
-        if self.method not in ("nuts", "svi"):
-            raise ValueError(f"method: expected 'nuts' or 'svi', got {self.method!r}")
-        if self.likelihood not in ("conditional", "trajectory"):
-            raise ValueError(
-                f"likelihood: expected 'conditional' or 'trajectory', got {self.likelihood!r}; the dual is none"
-            )
+        one_of("method", self.method, ("nuts", "svi"))
+        one_of("likelihood", self.likelihood, ("conditional", "trajectory"))  # the dual is none
         require_whole(self, {"samples": 4, "warmup": 1, "chains": 1, "steps": 1})
-        if not (isinstance(self.learning_rate, Real) and 0 < self.learning_rate < float("inf")):
-            raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
+        require_real(self, ["learning_rate"], above=0)
 
     @threads(1)
     def fit(
@@ -82,8 +77,7 @@ class BayesianIRL:
             seed: of everything random; the caller's random state is untouched.
             progress: show a progress bar on standard error.
         """
-        if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-            raise ValueError(f"seed: expected an integer, got {seed!r}")
+        seed = check_seed(seed)
         arviz()  # what is missing is said before the work is done
         world = make_world(model)
         if self.likelihood == "trajectory" and self.method == "svi" and model.horizon is None:

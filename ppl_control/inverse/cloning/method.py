@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
 from torch import nn
@@ -16,9 +14,9 @@ from ppl_control.inverse.cloning.building import make_policy, solution_of
 from ppl_control.inverse.cloning.frequencies import counted, log_frequencies, log_prior_of
 from ppl_control.inverse.cloning.likelihood import fit_by_likelihood
 from ppl_control.inverse.demonstrations.decisions import decisions_of
-from ppl_control.policies.network import positive
 from ppl_control.policies.tabular import TabularPolicy
-from ppl_control.settings import require_whole
+from ppl_control.randomness import check_seed
+from ppl_control.settings import require_real, require_whole, require_widths, truth
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["BehaviourCloning"]
@@ -88,18 +86,12 @@ class BehaviourCloning:
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a module such as CategoricalMLP, got {self.policy!r}")
         require_whole(self, {"steps": 1, "batch_size": 1, "patience": 1, "episodes": 2})
-        for name in ("pseudo_count", "weight_decay"):
-            if not (_is_number(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name}: expected a finite number >= 0, got {getattr(self, name)!r}")
-        if not (_is_number(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
-        for name, most in (("held_out", 1.0), ("warm_up", 1.0), ("resolution", 0.25)):
-            if not (_is_number(getattr(self, name)) and 0 <= getattr(self, name) < most):
-                raise ValueError(f"{name}: expected a number in [0, {most:g}), got {getattr(self, name)!r}")
-        if not isinstance(self.timed, bool):
-            raise ValueError(f"timed: expected True or False, got {self.timed!r}")
-        for width in self.hidden:
-            positive("hidden", width)
+        require_real(self, ["pseudo_count", "weight_decay"], least=0)
+        require_real(self, ["learning_rate"], above=0)
+        require_real(self, ["held_out", "warm_up"], least=0, below=1)
+        require_real(self, ["resolution"], least=0, below=0.25)
+        truth("timed", self.timed)
+        require_widths(self)
 
     def fit(self, model: TrajectoryModel, demonstrations: Any, *, seed: int = 0) -> Solution:
         """The cloned policy in the model.
@@ -120,8 +112,7 @@ class BehaviourCloning:
             DivergenceError: the loss left the finite numbers.
         """
         self._check(model)
-        if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-            raise ValueError(f"seed: expected an integer, got {seed!r}")
+        seed = check_seed(seed)
         if model.is_tabular and self.policy is None:
             log_prior = log_prior_of(model, self.timed)
             counts = counted(model, demonstrations, self.timed, log_prior)
@@ -145,7 +136,3 @@ class BehaviourCloning:
             raise ValueError("model: expected one of an MDP, got a program, whose states have no common form")
         if self.timed and model.horizon is None:
             raise ValueError("timed: the model has no horizon, so that there is no end to the times")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -15,6 +15,7 @@ from torch import Tensor
 from ppl_control.inverse.demonstrations.occupancy import carried_out, decisions_under
 from ppl_control.inverse.world import World, make_world
 from ppl_control.mdp.validation import as_array
+from ppl_control.settings import real
 from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -98,7 +99,7 @@ class Counts:
         if not decisions.sum() > 0:
             raise ValueError("decisions: expected at least one decision, got none")
         object.__setattr__(self, "decisions", decisions)
-        object.__setattr__(self, "trajectories", _positive("trajectories", self.trajectories))
+        object.__setattr__(self, "trajectories", real("trajectories", self.trajectories, above=0))
         missing = [name for name in WHOLE if getattr(self, name) is None]
         if missing and len(missing) < len(WHOLE):
             raise ValueError(f"{missing[0]}: expected {', '.join(WHOLE)} together or none of them, got None")
@@ -180,7 +181,7 @@ def expected_counts(solution: Any, model: TrajectoryModel, trajectories: float =
     Raises:
         ValueError: a model without tables, a policy that does not fit it, or no positive number of trajectories.
     """
-    trajectories, guide = _positive("trajectories", trajectories), carried_out("solution", solution, model)
+    trajectories, guide = real("trajectories", trajectories, above=0), carried_out("solution", solution, model)
     world = make_world(model)
     tables, horizon = world.tables, model.horizon
     decisions = decisions_under(guide, tables)
@@ -205,12 +206,6 @@ def _log_density(world: World, decisions: Float[Tensor, "*T S A"]) -> Tensor:
     led_to = weighted(tables.outcomes.probability, tables.log_p).sum(-1)
     first = weighted(tables.initial, tables.initial.log()).sum()
     return first + weighted(decisions, tables.log_prior).sum() + (decisions * led_to).sum()
-
-
-def _positive(name: str, given: Any) -> float:
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < float(given) < math.inf:
-        raise ValueError(f"{name}: expected a finite number > 0, got {given!r}")
-    return float(given)
 
 
 def _table(name: str, given: Any) -> Tensor:

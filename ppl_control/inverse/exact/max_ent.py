@@ -6,7 +6,6 @@ import math
 import time
 from copy import deepcopy
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ from ppl_control.inverse.exact.objectives import OBJECTIVES, conditional, requir
 from ppl_control.inverse.exact.optimum import Ascent, ascend
 from ppl_control.inverse.rewards.base import Reward
 from ppl_control.inverse.world import World, make_world
-from ppl_control.settings import require_whole
+from ppl_control.settings import one_of, require_real, require_whole
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -76,13 +75,9 @@ class MaxEntIRL:
     def __post_init__(self) -> None:
         if not isinstance(self.reward, Reward) or not list(self.reward.parameters()):
             raise ValueError(f"reward: expected a reward model with parameters, got {self.reward!r}")
-        if not isinstance(self.objective, str) or self.objective not in OBJECTIVES:
-            raise ValueError(f"objective: expected one of {list(OBJECTIVES)}, got {self.objective!r}")
-        if not (isinstance(self.l2, Real) and 0 <= self.l2 < math.inf):
-            raise ValueError(f"l2: expected a finite number >= 0, got {self.l2!r}")
-        tolerance = self.tolerance
-        if tolerance is not None and not (isinstance(tolerance, Real) and 0 < tolerance < math.inf):
-            raise ValueError(f"tolerance: expected a finite number > 0, got {self.tolerance!r}")
+        one_of("objective", self.objective, list(OBJECTIVES))
+        require_real(self, ["l2"], least=0)
+        require_real(self, ["tolerance"], optional=True, above=0)
         require_whole(self, {"steps": 1})
 
     @threads(1)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ppl_control.inverse.rewards.base import Reward
-from ppl_control.policies.network import positive
+from ppl_control.settings import size_of
 
 __all__ = ["ActionCost"]
 
@@ -44,7 +44,7 @@ class ActionCost(Reward):
             raise ValueError("give exactly one of num_actions and action_dim")
         self.is_discrete = num_actions is not None
         name, given = ("num_actions", num_actions) if self.is_discrete else ("action_dim", action_dim)
-        size = positive(name, given)  # type: ignore[arg-type]
+        size = size_of(name, given)  # type: ignore[arg-type]
         self.num_actions = size if self.is_discrete else None
         self.costs = nn.Parameter(torch.zeros(size, dtype=dtype))
 

@@ -60,7 +60,7 @@ class LinearReward(Reward):
         start = _start(weights, num_features, dtype)
         self.weights = nn.Parameter(start)
         if len(start) == 0:
-            raise ValueError("num_features: expected at least 1, got no weights")
+            raise ValueError("num_features: expected an integer >= 1, got no weights")
         if names is not None and len(names) != len(start):
             raise ValueError(f"names: expected {len(start)} names, one a feature, got {len(names)}")
         self.names = None if names is None else tuple(str(name) for name in names)

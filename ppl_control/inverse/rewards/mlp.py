@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ppl_control.inverse.rewards.base import Reward
-from ppl_control.policies.network import ACTIVATIONS, positive
+from ppl_control.policies.network import ACTIVATIONS
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import layer_widths, one_of, size_of
 
 __all__ = ["MLPReward"]
 
@@ -63,21 +64,20 @@ class MLPReward(Reward):
         self.sees = (sees,) if isinstance(sees, str) else tuple(sees)
         if not self.sees or not set(self.sees) <= set(known) or len(set(self.sees)) < len(self.sees):
             raise ValueError(f"sees: expected some of {known}, each once, got {sees!r}")
-        if activation not in ACTIVATIONS:
-            raise ValueError(f"activation: expected one of {list(ACTIVATIONS)}, got {activation!r}")
+        one_of("activation", activation, list(ACTIVATIONS))
         self.sees_next = "next_state" in self.sees
         self.num_states, self.num_actions = num_states, num_actions
         self._of_vectors = [name for name, n in (("states", state_dim), ("actions", action_dim)) if n is not None]
         state = _width("num_states", num_states, "state_dim", state_dim) if set(self.sees) != {"action"} else 0
         action = _width("num_actions", num_actions, "action_dim", action_dim) if "action" in self.sees else 0
-        widths = [sum(action if name == "action" else state for name in self.sees), *hidden]
+        lengths = [sum(action if name == "action" else state for name in self.sees), *layer_widths("hidden", hidden)]
         self.register_buffer("state_scale", _scale("state_scale", state_scale, state_dim, dtype))
         self.register_buffer("action_scale", _scale("action_scale", action_scale, action_dim, dtype))
         with RandomStream(seed):
             layers: list[nn.Module] = []
-            for fan_in, fan_out in pairwise(widths):
-                layers += [nn.Linear(fan_in, positive("hidden", fan_out), dtype=dtype), ACTIVATIONS[activation]()]
-            head = nn.Linear(widths[-1], 1, dtype=dtype)
+            for fan_in, fan_out in pairwise(lengths):
+                layers += [nn.Linear(fan_in, fan_out, dtype=dtype), ACTIVATIONS[activation]()]
+            head = nn.Linear(lengths[-1], 1, dtype=dtype)
         nn.init.zeros_(head.weight)
         nn.init.zeros_(head.bias)
         self.network = nn.Sequential(*layers, head)
@@ -113,7 +113,7 @@ class MLPReward(Reward):
 def _width(index: str, classes: int | None, vector: str, length: int | None) -> int:
     if (classes is None) == (length is None):
         raise ValueError(f"give exactly one of {index} and {vector}")
-    return positive(index, classes) if classes is not None else positive(vector, length)  # type: ignore[arg-type]
+    return size_of(index, classes) if classes is not None else size_of(vector, length)  # type: ignore[arg-type]
 
 
 def _scale(name: str, scale: Any, length: int | None, dtype: torch.dtype) -> Tensor:

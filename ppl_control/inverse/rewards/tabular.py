@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ppl_control.inverse.rewards.base import Reward
-from ppl_control.policies.network import positive
+from ppl_control.settings import size_of
 
 __all__ = ["TabularReward"]
 
@@ -45,7 +45,7 @@ class TabularReward(Reward):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
-        s, a = positive("num_states", num_states), positive("num_actions", num_actions)
+        s, a = size_of("num_states", num_states), size_of("num_actions", num_actions)
         shapes = {"state": (s,), "state_action": (s, a), "outcome": (s, a, s)}
         if of not in shapes:
             raise ValueError(f"of: expected one of {list(shapes)}, got {of!r}")

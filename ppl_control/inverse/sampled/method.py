@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal
 
 from torch import nn
@@ -15,7 +13,8 @@ from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCriti
 from ppl_control.inverse.sampled.checks import require_demonstrations, require_model, require_reward
 from ppl_control.inverse.sampled.fit import SampledFit
 from ppl_control.inverse.sampled.rounds import run
-from ppl_control.settings import require_whole
+from ppl_control.randomness import check_seed
+from ppl_control.settings import one_of, require_real, require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["SampledMaxEntIRL"]
@@ -128,26 +127,16 @@ class SampledMaxEntIRL:
                 raise ValueError(f"{name}: {type(module).__name__} has no parameters to learn")
         if self.agent is not None and (isinstance(self.agent, type) or not isinstance(self.agent, IterativeMethod)):
             raise ValueError(f"agent: expected an iterative method such as SoftActorCritic(), got {self.agent!r}")
-        if self.form not in FORMS:
-            raise ValueError(f"form: expected one of {list(FORMS)}, got {self.form!r}")
+        one_of("form", self.form, list(FORMS))
         if self.shaping is not None and self.form != "adversarial":
             raise ValueError(
                 "shaping: only form='adversarial' has it; the dual's reward may contain any shaping itself"
             )
         require_whole(self, WHOLE, optional=["reward_updates"])
-        for name in ("penalty", "l2", "tolerance", "closeness"):
-            value = getattr(self, name)
-            if not (_is_number(value) and 0 <= value < math.inf):
-                raise ValueError(f"{name}: expected a finite number >= 0, got {value!r}")
-        for name in ("largest_ratio", "largest_move"):
-            value = getattr(self, name)
-            if not (_is_number(value) and value > 0):
-                raise ValueError(f"{name}: expected a number > 0, got {value!r}")
-        rate = self.learning_rate
-        if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
-            raise ValueError(f"learning_rate: expected a finite number > 0 or None, got {rate!r}")
-        if not (_is_number(self.settling) and 0 <= self.settling < 1):
-            raise ValueError(f"settling: expected a share in [0, 1), got {self.settling!r}")
+        require_real(self, ["penalty", "l2", "tolerance", "closeness"], least=0)
+        require_real(self, ["largest_ratio", "largest_move"], above=0, infinite=True)
+        require_real(self, ["learning_rate"], optional=True, above=0)
+        require_real(self, ["settling"], least=0, below=1)
 
     def fit(
         self,
@@ -182,8 +171,7 @@ class SampledMaxEntIRL:
             DivergenceError: the run left the finite numbers.
         """
         require_model(model)
-        if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-            raise ValueError(f"seed: expected an integer, got {seed!r}")
+        seed = check_seed(seed)
         found, survival_drawn = require_demonstrations(demonstrations, model)
         for name, module in (("reward", self.reward), ("shaping", self.shaping)):
             if module is not None:
@@ -195,7 +183,3 @@ class SampledMaxEntIRL:
 
 
 WHOLE = {"rounds": 1, "episodes": 2, "tries": 1, "memory": 1, "reward_updates": 1, "batch_size": 1, "patience": 1}
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -29,9 +27,8 @@ from ppl_control.inference.reinforcement.policy_gradient.rollout import Rollout,
 from ppl_control.inference.reinforcement.policy_gradient.state import PolicyGradientState
 from ppl_control.inference.reinforcement.policy_gradient.update import batch_of, learn
 from ppl_control.inference.variational.svi import SVI
-from ppl_control.policies.network import positive
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import require_whole
+from ppl_control.settings import require_real, require_whole, require_widths
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.worlds import Worlds
@@ -106,16 +103,10 @@ class SoftPolicyGradient:
     def __post_init__(self) -> None:
         whole = ("steps", "environments", "rollout_length", "epochs", "minibatches")
         require_whole(self, dict.fromkeys(whole, 1) | {"episodes": 2})
-        for name, value in (("clip", self.clip), ("max_gradient_norm", self.max_gradient_norm)):
-            if not (isinstance(value, Real) and value > 0):
-                raise ValueError(f"{name}: expected a number > 0, got {value!r}")
-        rate = self.learning_rate
-        if rate is not None and not (isinstance(rate, Real) and 0 < rate < math.inf):
-            raise ValueError(f"learning_rate: expected a finite number > 0, got {rate!r}")
-        if not (isinstance(self.gae_lambda, Real) and 0 <= self.gae_lambda <= 1):
-            raise ValueError(f"gae_lambda: expected a number in [0, 1], got {self.gae_lambda!r}")
-        for width in self.hidden:
-            positive("hidden", width)
+        require_real(self, ["clip", "max_gradient_norm"], above=0, infinite=True)
+        require_real(self, ["learning_rate"], optional=True, above=0)
+        require_real(self, ["gae_lambda"], least=0, most=1)
+        require_widths(self)
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a module such as CategoricalMLP, got {self.policy!r}")
         if self.environments > self.steps:

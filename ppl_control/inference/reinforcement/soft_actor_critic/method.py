@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from copy import deepcopy
 from dataclasses import dataclass
-from numbers import Real
 from typing import Literal
 
 from torch import nn
@@ -22,7 +21,7 @@ from ppl_control.inference.reinforcement.soft_actor_critic.building import build
 from ppl_control.inference.reinforcement.soft_actor_critic.entropy import highest_entropy
 from ppl_control.inference.reinforcement.soft_actor_critic.playing import play
 from ppl_control.inference.reinforcement.soft_actor_critic.state import SoftActorCriticState
-from ppl_control.settings import require_whole
+from ppl_control.settings import require_real, require_whole, require_widths, shown, truth
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -92,9 +91,7 @@ class SoftActorCritic:
         require_whole(self, dict.fromkeys(whole, 1) | {"episodes": 2})
         if self.policy is not None and not isinstance(self.policy, nn.Module):
             raise ValueError(f"policy: expected a policy (a torch module) or None, got {self.policy!r}")
-        widths = self.hidden
-        if not isinstance(widths, tuple | list) or not all(hasattr(w, "__index__") and w >= 1 for w in widths):
-            raise ValueError(f"hidden: expected widths of at least 1, e.g. (256, 256), got {widths!r}")
+        require_widths(self)
         if self.batch_size > self.buffer_size:
             raise ValueError(
                 f"batch_size: expected at most buffer_size = {self.buffer_size}, got {self.batch_size}; "
@@ -108,23 +105,20 @@ class SoftActorCritic:
             raise ValueError(f"environments: expected at most steps = {self.steps}, got {self.environments}")
         if self.learning_starts > self.steps:
             raise ValueError(f"learning_starts: expected at most steps = {self.steps}, got {self.learning_starts}")
-        if not (_is_number(self.learning_rate) and self.learning_rate > 0):
-            raise ValueError(f"learning_rate: expected a finite number > 0, got {self.learning_rate!r}")
-        if self.temperature not in ("learned", "model"):
+        require_real(self, ["learning_rate"], above=0)
+        if not isinstance(self.temperature, str) or self.temperature not in ("learned", "model"):
             raise ValueError(
-                f"temperature: expected 'learned' or 'model', got {self.temperature!r}; a number belongs to the "
+                f"temperature: expected 'learned' or 'model', got {shown(self.temperature)}; a number belongs to the "
                 "TrajectoryModel"
             )
-        if self.target_entropy is not None and not _is_number(self.target_entropy):
-            raise ValueError(f"target_entropy: expected a finite number or None, got {self.target_entropy!r}")
+        require_real(self, ["target_entropy"], optional=True)
         if self.target_entropy is not None and self.temperature == "model":
             raise ValueError(
                 "target_entropy: it guides a learned temperature; use temperature='learned' or leave it out"
             )
-        if not (_is_number(self.target_rate) and 0 < self.target_rate <= 1):
-            raise ValueError(f"target_rate: expected a number in (0, 1], got {self.target_rate!r}")
-        if self.compile not in (None, True, False):
-            raise ValueError(f"compile: expected None, True or False, got {self.compile!r}")
+        require_real(self, ["target_rate"], above=0, most=1)
+        if self.compile is not None:
+            truth("compile", self.compile)
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where these settings cannot serve the model."""
@@ -178,7 +172,3 @@ class SoftActorCritic:
             seed=state.answer_seed,
             episodes=self.episodes,
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

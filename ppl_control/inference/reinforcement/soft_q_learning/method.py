@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Real
-from typing import Any
 
 import torch
 from gymnasium import spaces
@@ -17,7 +14,7 @@ from ppl_control.inference.reinforcement.soft_q_learning.critic import LOSSES
 from ppl_control.inference.reinforcement.soft_q_learning.deep import DeepState, start_deep
 from ppl_control.inference.reinforcement.soft_q_learning.played import PlayedState, start_playing
 from ppl_control.inference.reinforcement.soft_q_learning.tables import TableState, check_tables, start_on_tables
-from ppl_control.settings import require_whole
+from ppl_control.settings import one_of, require_real, require_whole, require_widths
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -96,26 +93,12 @@ class SoftQLearning:
     def __post_init__(self) -> None:
         least = {"steps": 1, "environments": 1, "batch_size": 1, "buffer_size": 1, "train_every": 1, "episodes": 2}
         require_whole(self, least | {"learning_starts": 0}, optional=["steps", "batch_size"])
-        for name in ("learning_rate", "updates_per_step"):
-            value = getattr(self, name)
-            if not (isinstance(value, Real) and 0 < float(value) < math.inf):
-                raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
-        if not (isinstance(self.target_rate, Real) and 0 < self.target_rate <= 1):
-            raise ValueError(f"target_rate: expected a number in (0, 1], got {self.target_rate!r}")
-        share = self.exploration
-        if share is not None and not (isinstance(share, Real) and 0 <= float(share) <= 1):
-            raise ValueError(f"exploration: expected a share in [0, 1], got {share!r}")
-        if self.loss not in LOSSES:
-            raise ValueError(f"loss: expected one of {list(LOSSES)}, got {self.loss!r}")
+        require_real(self, ["learning_rate", "updates_per_step"], above=0)
+        require_real(self, ["target_rate"], above=0, most=1)
+        require_real(self, ["exploration"], optional=True, least=0, most=1)
+        one_of("loss", self.loss, list(LOSSES))
         if self.hidden is not None:
-            self._check_hidden(self.hidden)
-
-    def _check_hidden(self, hidden: Any) -> None:
-        if not isinstance(hidden, Sequence) or isinstance(hidden, str):
-            raise ValueError(f"hidden: expected the widths of the layers, e.g. {HIDDEN}, got {hidden!r}")
-        for width in hidden:
-            if isinstance(width, bool) or not hasattr(width, "__index__") or width < 1:
-                raise ValueError(f"hidden: expected widths of at least 1, got {hidden!r}")
+            require_widths(self)
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where these settings cannot serve the model."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal
 
 import torch
@@ -18,7 +17,7 @@ from ppl_control.inference.variational.particles.resampling import effective_siz
 from ppl_control.inference.variational.particles.state import ParticleState
 from ppl_control.inference.variational.particles.worlds import make_walk
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import require_whole
+from ppl_control.settings import one_of, require_real, require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["ParticlePlanning"]
@@ -82,16 +81,10 @@ class ParticlePlanning:
         require_whole(self, {"particles": 2, "groups": 1, "candidates": 2, "outcomes": 1}, optional=["groups"])
         if self.groups is not None and self.particles % self.groups:
             raise ValueError(f"groups: expected a divisor of particles={self.particles}, got {self.groups}")
-        if self.weighting not in ("posterior", "fixed_dynamics"):
-            raise ValueError(f"weighting: expected posterior or fixed_dynamics, got {self.weighting!r}")
-        share = self.resample_threshold
-        if isinstance(share, bool) or not (isinstance(share, Real) and 0 < share <= 1):
-            raise ValueError(f"resample_threshold: expected a share in (0, 1], got {share!r}")
-        named = self.lookahead is None or self.lookahead in ("posterior", "variational")
-        if not named and (isinstance(self.lookahead, str | type) or not callable(self.lookahead)):
-            raise ValueError(
-                f"lookahead: expected None, 'posterior', 'variational' or value(states, t), got {self.lookahead!r}"
-            )
+        one_of("weighting", self.weighting, ("posterior", "fixed_dynamics"))
+        require_real(self, ["resample_threshold"], above=0, most=1)
+        if isinstance(self.lookahead, type) or not callable(self.lookahead):
+            one_of("lookahead", self.lookahead, (None, "posterior", "variational"))
         if self.lookahead == "posterior" and self.weighting == "fixed_dynamics":
             raise ValueError(
                 "lookahead: the posterior's value counts on luck, which fixed dynamics do not; "

@@ -33,10 +33,10 @@ PENDULUM = {"num_features": 3, "action_dim": 1, "low": -2.0, "high": 2.0}
         ({"temperature": 0.1}, "temperature: expected 'learned' or 'model', got 0.1; a number belongs to the Traj"),
         ({"temperature": "model", "target_entropy": -1.0}, "target_entropy: it guides a learned temperature"),
         ({"target_entropy": float("nan")}, "target_entropy: expected a finite number"),
-        ({"hidden": 256}, "hidden: expected widths"),
-        ({"hidden": (0,)}, "hidden: expected widths"),
+        ({"hidden": 256}, "hidden: expected the widths"),
+        ({"hidden": (0,)}, "hidden: expected an integer >= 1, got 0"),
         ({"policy": "flow"}, "policy: expected a policy"),
-        ({"compile": "yes"}, "compile: expected None, True or False"),
+        ({"compile": "yes"}, "compile: expected True or False"),
     ],
 )
 def test_settings(settings: dict, message: str):

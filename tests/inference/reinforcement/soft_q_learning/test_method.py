@@ -43,10 +43,10 @@ FORMS = {
         ({"learning_rate": math.nan}, "learning_rate: expected a finite number > 0"),
         ({"updates_per_step": 0.0}, "updates_per_step: expected a finite number > 0"),
         ({"target_rate": 1.5}, r"target_rate: expected a number in \(0, 1\], got 1.5"),
-        ({"exploration": -0.1}, r"exploration: expected a share in \[0, 1\], got -0.1"),
+        ({"exploration": -0.1}, r"exploration: expected a number in \[0, 1\], got -0.1"),
         ({"loss": "l1"}, r"loss: expected one of \['huber', 'squared'\], got 'l1'"),
         ({"hidden": 64}, "hidden: expected the widths of the layers"),
-        ({"hidden": (64, 0)}, "hidden: expected widths of at least 1"),
+        ({"hidden": (64, 0)}, "hidden: expected an integer >= 1, got 0"),
     ],
 )
 def test_bad_settings(settings, words):

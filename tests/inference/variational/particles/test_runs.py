@@ -97,7 +97,7 @@ def test_proposals_are_not_touched():
         ({"particles": 2.5}, "particles"),
         ({"particles": True}, "particles"),
         ({"weighting": "prior"}, "weighting: .* 'prior'"),
-        ({"resample_threshold": 0.0}, r"resample_threshold: expected a share in \(0, 1\], got 0.0"),
+        ({"resample_threshold": 0.0}, r"resample_threshold: expected a number in \(0, 1\], got 0.0"),
         ({"resample_threshold": 1.1}, "resample_threshold"),
         ({"resample_threshold": "half"}, "resample_threshold"),
         ({"lookahead": "soft"}, "lookahead: .* 'soft'"),

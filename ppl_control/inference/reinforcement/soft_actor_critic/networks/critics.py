@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ppl_control.policies.network import StateInputs, positive
+from ppl_control.policies.network import StateInputs
+from ppl_control.settings import layer_widths
 
 __all__ = ["ActionCritics", "StateCritics", "Twins"]
 
@@ -28,7 +29,7 @@ class Twins(nn.Module):
 
     def __init__(self, width: int, outputs: int, hidden: Sequence[int], generator: torch.Generator) -> None:
         super().__init__()
-        widths = [width, *(positive("hidden", size) for size in hidden), outputs]
+        widths = [width, *layer_widths("hidden", hidden), outputs]
 
         def uniform(fan_in: int, *shape: int) -> nn.Parameter:
             reach = 1 / math.sqrt(fan_in)
