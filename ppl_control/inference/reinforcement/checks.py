@@ -10,11 +10,19 @@ from gymnasium import spaces
 from torch import Tensor
 
 from ppl_control.inference.base import DivergenceError
+from ppl_control.inference.reinforcement.replay import Replay
 from ppl_control.mdp.continuous import is_bounded
 from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["check_bounded_actions", "check_discount", "features_of", "require_finite", "require_simulator"]
+__all__ = [
+    "check_bounded_actions",
+    "check_discount",
+    "features_of",
+    "require_finite",
+    "require_indices",
+    "require_simulator",
+]
 
 
 def require_simulator(method: object, model: TrajectoryModel) -> None:
@@ -48,6 +56,18 @@ def check_bounded_actions(method: object, model: TrajectoryModel) -> None:
 def features_of(mdp: SimulatorMDP) -> dict[str, Any]:
     """How a network reads the observations: arguments of ``StateInputs``."""
     return {"num_states": mdp.num_states} if mdp.num_states is not None else {"num_features": mdp.state_dim}
+
+
+def require_indices(replay: Replay, mdp: SimulatorMDP) -> None:
+    """Raise a ValueError where stored observations or actions that should be indices are none of this simulator."""
+    batch = replay.split(replay.rows[: len(replay)])
+    for name, kept, count in (
+        ("observation", batch.observation[:, 0], mdp.num_states),
+        ("next observation", batch.next_observation[:, 0], mdp.num_states),
+        ("action", batch.action[:, 0], mdp.num_actions),
+    ):
+        if count is not None and not bool(((kept >= 0) & (kept < count) & (kept == kept.floor())).all()):
+            raise ValueError(f"replay: expected {name}s from 0 to {count - 1}")
 
 
 def require_finite(number: int, **quantities: float | Tensor) -> None:

@@ -63,5 +63,5 @@ class EpisodeSums:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take over what was stored."""
         self._running = saved["running"].numpy().copy()
-        self._finished = deque((tuple(pair) for pair in saved["finished"]), maxlen=LATELY)
+        self._finished = deque(((float(whole), float(bound)) for whole, bound in saved["finished"]), maxlen=LATELY)
         self.temperature = saved["temperature"]

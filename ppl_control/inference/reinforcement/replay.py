@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ppl_control.settings import whole
 from ppl_control.trajectory.worlds import Moved
 
 __all__ = ["Batch", "Replay", "columns"]
@@ -69,8 +70,7 @@ class Replay:
             ("observation_width", observation_width),
             ("action_width", action_width),
         ):
-            if isinstance(value, bool) or not hasattr(value, "__index__") or value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+            whole(name, value, 1)
         self.capacity = operator.index(capacity)
         self.widths = [observation_width, action_width, 1, 1, observation_width]
         self.rows = torch.zeros(self.capacity, sum(self.widths), device=device)
@@ -126,5 +126,8 @@ class Replay:
         rows = saved["rows"]
         if len(rows) > self.capacity or rows.shape[1] != self.rows.shape[1]:
             raise RuntimeError(f"replay: {list(rows.shape)} rows do not fit {list(self.rows.shape)}")
-        self.filled, self.position = len(rows), saved["position"]
+        position, full = saved["position"], len(rows) == self.capacity
+        if not (0 <= position < self.capacity if full else position == len(rows)):
+            raise RuntimeError(f"replay: the next row cannot be {position:g} after {len(rows)} of {self.capacity}")
+        self.filled, self.position = len(rows), position
         self.rows[: self.filled] = rows.to(self.rows.device)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ppl_control.inference.alike import require_optimizer
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
 from ppl_control.inference.reinforcement.policy_gradient.value import ValueNetwork
 from ppl_control.randomness import RandomStream
@@ -53,20 +54,25 @@ class PolicyGradientState:
             "optimizer": self.optimizer.state_dict(),
             "stream": self.stream.states,
             "worlds": self.worlds.state_dict(),
-            "time": torch.as_tensor(self.time.copy()),
             "sums": self.sums.state_dict(),
             "number": self.number,
             "history": self.history,
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over a stored state; the running episodes are played again up to where they were."""
+        """Take over a stored state; the running episodes are played again up to where they were.
+
+        Raises:
+            ValueError: a state that is none of this run.
+            RuntimeError: parameters of another shape.
+        """
         self.policy.load_state_dict(saved["policy"])
         self.value.load_state_dict(saved["value"])
+        require_optimizer(saved["optimizer"], self.optimizer)
         self.optimizer.load_state_dict(saved["optimizer"])
         self.stream.states = saved["stream"]
         self.worlds.load_state_dict(saved["worlds"])
-        self.time = saved["time"].numpy().copy()
+        self.time = self.worlds.time
         self.sums.load_state_dict(saved["sums"])
         self.number, self.history = saved["number"], saved["history"]
 

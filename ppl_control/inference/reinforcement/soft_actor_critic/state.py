@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ppl_control.inference.reinforcement.checks import require_indices
 from ppl_control.inference.reinforcement.episodes import EpisodeSums
 from ppl_control.inference.reinforcement.replay import Replay
 from ppl_control.inference.reinforcement.soft_actor_critic.acting import Acting
@@ -84,11 +85,13 @@ class SoftActorCriticState:
 
         Raises:
             RuntimeError: one of another shape.
+            ValueError: environments or experience that are none of this run.
         """
         with torch.no_grad():
             _fill(tensors(self.learned), saved["learned"])
         self.worlds.load_state_dict(saved["worlds"])
         self.replay.load_state_dict(saved["replay"])
+        require_indices(self.replay, self.worlds.mdp)
         self.sums.load_state_dict(saved["sums"])
         for name, state in saved["generators"].items():
             self.generators[name].set_state(state)

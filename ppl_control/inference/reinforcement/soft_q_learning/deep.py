@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ppl_control.inference.base import Solution
 from ppl_control.inference.reinforcement.answer import answer, answer_seed
+from ppl_control.inference.reinforcement.checks import require_indices
 from ppl_control.inference.reinforcement.history import record
 from ppl_control.inference.reinforcement.replay import Replay
 from ppl_control.inference.reinforcement.soft_q_learning.critic import Critic, make_critic
@@ -168,7 +169,10 @@ class DeepState:
         """Take over a stored state."""
         self.critic.load_state_dict(saved["critic"])
         self.replay.load_state_dict(saved["replay"])
+        require_indices(self.replay, self.model.mdp)
         self.player.load_state_dict(saved["player"])
+        if not 0 <= saved["owed"] < 1:
+            raise ValueError(f"owed: expected a fraction of an update, got {saved['owed']!r}")
         self.number, self.owed, self.history = saved["number"], saved["owed"], saved["history"]
 
     def close(self) -> None:

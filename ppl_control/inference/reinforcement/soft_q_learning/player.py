@@ -70,7 +70,6 @@ class Player:
         """Everything that changes."""
         return {
             "worlds": self.worlds.state_dict(),
-            "time": torch.as_tensor(self.time),
             "sums": self.sums.state_dict(),
             "generator": self.generator.get_state(),
         }
@@ -78,6 +77,6 @@ class Player:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Take over a stored state; the running episodes are played again up to where they were."""
         self.worlds.load_state_dict(saved["worlds"])
-        self.time = saved["time"].numpy().copy()
+        self.time = self.worlds.time
         self.sums.load_state_dict(saved["sums"])
         self.generator.set_state(saved["generator"])

@@ -12,7 +12,9 @@ from gymnasium import spaces
 
 from ppl_control import SimulatorMDP, TrajectoryModel, evaluate, infer, load
 from ppl_control.inference.base import DivergenceError
+from ppl_control.inference.checkpoint import FORMAT
 from ppl_control.inference.reinforcement.policy_gradient import SoftPolicyGradient
+from ppl_control.inference.stored import read_values
 from ppl_control.models import linear_quadratic
 from ppl_control.policies import CategoricalMLP, FlowPolicy, GaussianMLP, SquashedGaussianMLP, TabularPolicy
 from tests.environments import Corridor, Drift
@@ -39,7 +41,7 @@ MODELS = {
         ({"clip": 0.0}, "clip: expected a number > 0"),
         ({"max_gradient_norm": -1}, "max_gradient_norm: expected a number > 0"),
         ({"gae_lambda": 1.1}, r"gae_lambda: expected a number in \[0, 1\], got 1.1"),
-        ({"hidden": (64, 0)}, "hidden: expected at least 1, got 0"),
+        ({"hidden": (64, 0)}, "hidden: expected an integer >= 1, got 0"),
         ({"policy": CategoricalMLP}, "policy: expected a module"),
         ({"steps": 10}, "environments: expected at most steps=10, got 16"),
         ({"minibatches": 5, "environments": 2, "rollout_length": 2}, "minibatches: expected at most .* = 4, got 5"),
@@ -177,7 +179,7 @@ def test_a_diverging_run_stops_with_its_last_good_checkpoint(name, tmp_path):
     method = SoftPolicyGradient(**(SMALL | {"learning_rate": 10.0, "steps": 4096}))
     with pytest.raises(DivergenceError, match=r"step \d+: .* the last good state is in .*run.pt"):
         infer(MODELS[name], method, progress=False, checkpoint=path)
-    kept = torch.load(path, weights_only=True)["state"]
+    kept = read_values(path, FORMAT)["state"]
     assert all(bool(weight.isfinite().all()) for part in ("policy", "value") for weight in kept[part].values())
 
 
