@@ -89,7 +89,11 @@ def tabulate(policy: nn.Module, num_states: int, num_actions: int, horizon: int 
         if horizon is not None:
             t = torch.arange(horizon, device=device)[:, None]
             states = states.expand(horizon, -1)
-        distribution = policy(states, t)
+        try:
+            distribution = policy(states, t)
+        except Exception as error:  # a policy of the user's may raise anything
+            reason = f"{type(error).__name__}: {str(error)[:1000]}"
+            raise ValueError(f"policy: failed on the indices of {num_states} states: {reason}") from error
         if not isinstance(distribution, torch.distributions.Categorical):
             raise ValueError(f"policy: a tabular model needs a categorical policy, got {type(distribution).__name__}")
         table = distribution.logits

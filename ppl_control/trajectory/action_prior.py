@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 
 from ppl_control.mdp.continuous import ActionSpace, in_pyro, is_bounded
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import shown
 
 __all__ = ["ActionPrior", "describe_prior"]
 
@@ -59,7 +60,7 @@ class ActionPrior:
                 )
             self._fixed = self._standard()
         elif self._policy is None:
-            raise ValueError(f"action_prior: expected None, 'uniform', a policy or a distribution, got {prior!r}")
+            raise ValueError(f"action_prior: expected None, 'uniform', a policy or a distribution, got {shown(prior)}")
         else:
             self._fixed = None
 
@@ -86,8 +87,11 @@ class ActionPrior:
         with RandomStream(0), torch.no_grad():
             try:
                 prior = self.site(state, 0)
-            except (RuntimeError, IndexError, ValueError) as error:
-                raise ValueError(f"action_prior: does not take states {list(state.shape)}: {error}") from error
+            except Exception as error:  # a policy of the user's may raise anything
+                reason = f"{type(error).__name__}: {str(error)[:1000]}"
+                raise ValueError(f"action_prior: does not take states {list(state.shape)}: {reason}") from error
+        if not isinstance(prior, Distribution):
+            raise ValueError(f"action_prior: expected a policy that returns a distribution, got {shown(prior)}")
         wanted = () if isinstance(self.space, spaces.Discrete) else self.space.shape
         if tuple(prior.event_shape) != tuple(wanted):
             raise ValueError(

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -16,7 +17,7 @@ from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.mdp.tabular import TabularMDP
 from ppl_control.policies.tabular import tabulate
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import real, whole
+from ppl_control.settings import real, shown, whole
 from ppl_control.trajectory.action_prior import ActionPrior, describe_prior
 from ppl_control.trajectory.continuous_program import ContinuousProgram
 from ppl_control.trajectory.sampled_only import SampledOnly
@@ -199,8 +200,10 @@ class TrajectoryModel:
             digest.update(self.program.digest.encode())
             return digest.hexdigest()
         t = self._tables
-        for table in (t.initial, t.log_prior, t.outcomes.probability, t.outcomes.reward, t.outcomes.next_state):
-            digest.update(table.contiguous().cpu().numpy().tobytes())
+        for table in (t.initial, t.log_prior):
+            digest.update(table.contiguous().cpu().numpy())
+        for column in (t.sparse.starts, t.sparse.probability, t.sparse.next_state, t.sparse.reward, t.sparse.done):
+            digest.update(np.ascontiguousarray(column))
         return digest.hexdigest()
 
     def replaced(self, **changes: Any) -> TrajectoryModel:
@@ -228,9 +231,10 @@ class TrajectoryModel:
         if self.mdp is None:
             raise ValueError("device: a program makes its own tensors; move those instead")
         try:
-            return self.replaced(mdp=self.mdp.to(torch.device(device)))
-        except (RuntimeError, AssertionError) as error:  # torch asserts that it was compiled with CUDA
-            raise ValueError(f"device: cannot use {device!r}: {error}") from error
+            moved = self.mdp.to(torch.device(device))
+        except Exception as error:  # torch asserts that it was compiled with CUDA, and raises whatever it likes
+            raise ValueError(f"device: cannot use {shown(device)}: {str(error)[:1000]}") from error
+        return self.replaced(mdp=moved)
 
     def __repr__(self) -> str:
         world = self.mdp if self.mdp is not None else "program"
@@ -248,7 +252,7 @@ def _log_prior(mdp: TabularMDP, prior: Any, horizon: int | None) -> Tensor:
     if isinstance(prior, str) and prior == "uniform":
         return mdp.initial.new_full((), -math.log(mdp.num_actions)).expand(shape)
     if not isinstance(prior, nn.Module):
-        raise ValueError(f"action_prior: expected None, 'uniform' or a policy, got {prior!r}")
+        raise ValueError(f"action_prior: expected None, 'uniform' or a policy, got {shown(prior)}")
     with torch.no_grad():
         return tabulate(prior, mdp.num_states, mdp.num_actions, horizon).to(mdp.initial).detach()
 

@@ -41,7 +41,9 @@ class Roles:
 
     def __post_init__(self) -> None:
         for pattern, role in self.patterns.items():
-            if role not in ROLES:
+            if not isinstance(pattern, str):
+                raise ValueError(f"roles: expected names or patterns of sites, got {pattern!r}")
+            if not isinstance(role, str) or role not in ROLES:
                 raise ValueError(f"roles[{pattern!r}] is {role!r}: expected one of {list(ROLES)}")
 
     def of(self, name: str) -> str:

@@ -17,6 +17,7 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import shown, truth
 from ppl_control.trajectory.roles import DEFAULT_ROLES, ROLES, Roles, family, time_index
 
 __all__ = ["Site", "UserProgram"]
@@ -72,11 +73,17 @@ class UserProgram:
         policy_sees: Sequence[str],
         batched: bool,
     ) -> None:
+        if isinstance(function, type) or not callable(function):
+            raise ValueError(f"program: expected a function without arguments, got {shown(function)}")
+        if roles is not None and not isinstance(roles, Mapping):
+            raise ValueError(f"roles: expected site name or pattern → role, got {shown(roles)}")
+        if isinstance(policy_sees, str | bytes) or not isinstance(policy_sees, Sequence):
+            raise ValueError(f"policy_sees: expected roles or families of sites, got {shown(policy_sees)}")
         self.function, self.horizon, self.temperature = function, horizon, temperature
         given = DEFAULT_ROLES if roles is None else dict(roles)
         always = {"r_*": "reward", "O_*": "optimality", "optimality_*": "optimality"}
         self.roles = Roles(given | {name: role for name, role in always.items() if name not in given})
-        self.policy_sees, self.batched = tuple(policy_sees), batched
+        self.policy_sees, self.batched = tuple(policy_sees), truth("batched", batched)
         self.sites, self.digest = self._probe()
         self._check(named=roles or {})
 
@@ -91,15 +98,12 @@ class UserProgram:
         digest = hashlib.sha256()
         with RandomStream(0), torch.no_grad():
             for _ in range(PROBES):
-                trace = poutine.trace(self.function).get_trace()
-                trace.compute_log_prob()
-                for name, node in trace.nodes.items():
-                    if node["type"] == "sample" and not site_is_subsample(node):
-                        sites.setdefault(name, _describe(name, self.roles.of(name), node))
-                        digest.update(name.encode())
-                        for key in ("value", "log_prob"):
-                            table = torch.as_tensor(node[key], dtype=torch.float64)
-                            digest.update(table.contiguous().cpu().numpy().tobytes())
+                for name, node in _sites(self.function).items():
+                    sites.setdefault(name, _describe(name, self.roles.of(name), node))
+                    digest.update(name.encode())
+                    for key in ("value", "log_prob"):
+                        table = torch.as_tensor(node[key], dtype=torch.float64)
+                        digest.update(table.contiguous().cpu().numpy().tobytes())
         return sites, digest.hexdigest()
 
     def _check(self, named: Mapping[str, str]) -> None:
@@ -119,8 +123,8 @@ class UserProgram:
             raise ValueError(f"horizon: {self.horizon} decisions, but the program has {actions}")
         families = {family(name) for name in self.sites}
         for seen in self.policy_sees:
-            if seen not in ROLES and seen not in families:
-                raise ValueError(f"policy_sees: {seen!r} is no role and no family of sites {sorted(families)}")
+            if not isinstance(seen, str) or (seen not in ROLES and seen not in families):
+                raise ValueError(f"policy_sees: {shown(seen)} is no role and no family of sites {sorted(families)}")
 
     @cached_property
     def seen(self) -> tuple[Site, ...]:
@@ -185,6 +189,23 @@ class _RewardFactors(Messenger):
         if taken is None or taken.role != "optimality":
             name = f"O_{suffix}" if taken is None else f"optimality_{suffix}"
             pyro.factor(name, msg["value"] / self.program.temperature, has_rsample=False)
+
+
+def _sites(function: Callable[[], Any]) -> dict[str, Any]:
+    """The sites of one run, or a ValueError where the program fails or draws what is no number."""
+    try:
+        trace = poutine.trace(function).get_trace()
+        trace.compute_log_prob()
+    except Exception as error:  # a program of the user's may raise anything
+        reason = f"{type(error).__name__}: {str(error)[:1000]}"
+        raise ValueError(f"program: failed when it was tried: {reason}") from error
+    sites = {n: node for n, node in trace.nodes.items() if node["type"] == "sample" and not site_is_subsample(node)}
+    for name, node in sites.items():
+        if not isinstance(node["value"], Tensor | int | float) or bool(
+            torch.isnan(torch.as_tensor(node["value"])).any()
+        ):
+            raise ValueError(f"program: expected numbers at the site {name!r}, got {shown(node['value'])}")
+    return sites
 
 
 def _describe(name: str, role: str, node: Any) -> Site:

@@ -270,7 +270,7 @@ def _mapped(rows: Any, kind: Callable[[Any], Any]) -> Any:
 
 def numbers(low: float, high: float) -> SearchStrategy[Any]:
     """Good numbers in unusual types: NumPy's, whole ones, fractions."""
-    floats = st.floats(low, high, allow_subnormal=True)
+    floats = st.floats(low, high)
     single = st.floats(low, high, width=32) if np.float32(low) == low and np.float32(high) == high else floats
     return st.one_of(floats, floats.map(np.float64), single.map(np.float32), floats.map(Fraction))
 
