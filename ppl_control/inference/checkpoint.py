@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import operator
 import time
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 from ppl_control.files import clear_leftovers
 from ppl_control.inference.alike import require_alike
 from ppl_control.inference.stored import read_values, write_values
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["Keeper", "identity", "require_every", "resume", "store"]
+__all__ = ["Keeper", "digest_of", "identity", "named", "require_every", "resume", "store"]
 
 FORMAT = "ppl_control.Checkpoint/1"
 CALLS = 100  # steps of a method between two checkpoints, and
@@ -112,15 +117,31 @@ def require_every(every: object) -> None:
 
 def identity(model: TrajectoryModel, method: Any, seed: int) -> dict[str, str]:
     """What makes a run this run: model, method with all its settings (``steps`` sets the decay), guide, seed."""
-    settings = {field.name: _named(getattr(method, field.name)) for field in fields(method)}
+    settings = {field.name: named(getattr(method, field.name)) for field in fields(method)}
     guide = getattr(method, "guide", None)
-    parts = [_named(getattr(guide, part, None)) for part in ("policy", "plan", "function")]
+    parts = [named(getattr(guide, part, None)) for part in ("policy", "plan", "function")]
     settings["guide"] = f"{type(guide).__name__}({', '.join(parts)})"
     names = {"method": type(method).__name__, "seed": str(int(seed)), "model": f"{model!r} {model.fingerprint[:12]}"}
     return settings | names
 
 
-def _named(part: Any) -> str:
-    """A function by its name, whatever its address; anything else as it shows itself."""
+def digest_of(tensors: Mapping[str, Tensor]) -> str:
+    """A text that tells tensors apart, by their names and every number in them."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        kept = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode() + kept.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def named(part: Any) -> str:
+    """A function by its name, whatever its address; a module with its numbers; anything else as it shows itself."""
+    if isinstance(part, nn.Module):
+        return f"{' '.join(repr(part).split())} {digest_of(part.state_dict())[:12]}"
+    if isinstance(part, TrajectoryModel):
+        return f"{part!r} {part.fingerprint[:12]}"
+    if is_dataclass(part) and not isinstance(part, type):
+        inside = ", ".join(f"{field.name}={named(getattr(part, field.name))}" for field in fields(part))
+        return f"{type(part).__name__}({inside})"
     name = getattr(part, "__qualname__", None)
     return repr(part) if name is None else f"{part.__module__}.{name}"

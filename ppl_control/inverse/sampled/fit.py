@@ -23,6 +23,8 @@ class SampledFit:
         rounds: rounds made.
         converged: demonstrators and agent could not be told apart for ``patience`` rounds on end, by the reward of
             each; else the rounds were spent, or a callback ended the game.
+        finished: all was done that the settings ask for; False where Ctrl-C ended the fit: the reward is that of the
+            last round, and the agent has not settled.
     """
 
     reward: nn.Module
@@ -30,7 +32,9 @@ class SampledFit:
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     rounds: int = 0
     converged: bool = False
+    finished: bool = True
 
     def __repr__(self) -> str:
         how = "converged" if self.converged else "all rounds spent"
+        how = how if self.finished else "unfinished"
         return f"SampledFit({type(self.reward).__name__}, {self.rounds} rounds, {how})"

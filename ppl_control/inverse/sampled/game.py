@@ -18,6 +18,7 @@ from ppl_control.inverse.sampled.recording import Episode, Recorder
 from ppl_control.inverse.sampled.starts import Starts, find_starts
 from ppl_control.inverse.sampled.steps import Steps
 from ppl_control.inverse.sampled.stopping import Gaps
+from ppl_control.inverse.sampled.stored import restore_game, stored_game
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -52,6 +53,9 @@ class Game:
         store: episodes of the latest rounds, the newest last.
         untrained: episodes of the first round, when the agent had not been paid anything.
         number: rounds made.
+        learned: the last round that the reward learned from.
+        until: the agent's environment steps at which the fit ends, once there are no more rounds.
+        converged: both sides agreed.
         played: environment steps of the episodes that were compared.
         moved: how far the reward moved last, nats.
         gaps: of each round.
@@ -75,6 +79,9 @@ class Game:
     store: deque[list[Episode]]
     untrained: list[Episode] | None = None
     number: int = 0
+    learned: int = 0
+    until: int | None = None
+    converged: bool = False
     played: int = 0
     moved: float = 0.0
     gaps: list[Gaps] = field(default_factory=list)
@@ -89,6 +96,24 @@ class Game:
         """Give the environments back."""
         self.state.close()
         self.recorder.close()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the rounds are over and the agent has settled."""
+        return self.until is not None and (self.state.number >= self.until or self.agent.finished(self.state))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that changes, as plain tensors, numbers and lists."""
+        return stored_game(self)
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take over a stored state.
+
+        Raises:
+            ValueError: one that is none of this game.
+            RuntimeError: parameters of another shape.
+        """
+        restore_game(self, saved)
 
     @property
     def steps(self) -> int:

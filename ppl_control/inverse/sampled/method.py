@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from torch import nn
 
 from ppl_control.inference.base import IterativeMethod, Step
+from ppl_control.inference.checkpoint import Keeper, require_every
 from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCritic
 from ppl_control.inverse.sampled.checks import require_demonstrations, require_model, require_reward
 from ppl_control.inverse.sampled.fit import SampledFit
+from ppl_control.inverse.sampled.game import begin
 from ppl_control.inverse.sampled.rounds import run
+from ppl_control.inverse.sampled.steps import rows_of
+from ppl_control.inverse.sampled.stored import game_identity
 from ppl_control.randomness import check_seed
 from ppl_control.settings import one_of, require_real, require_whole
 from ppl_control.trajectory.model import TrajectoryModel
@@ -146,8 +151,12 @@ class SampledMaxEntIRL:
         seed: int = 0,
         progress: bool = True,
         callbacks: Sequence[Callable[[Step], object]] = (),
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int | None = None,
     ) -> SampledFit:
         """Learn the reward that demonstrations were good for.
+
+        Ctrl-C ends the fit after the agent's step or the round in flight, with what was learned so far; see ``infer``.
 
         Args:
             model: a simulator, with its temperature, discount, horizon and action prior; its own reward is not seen.
@@ -156,6 +165,9 @@ class SampledMaxEntIRL:
             seed: of everything random; the caller's random state is untouched.
             progress: show a progress bar on standard error, one step a round.
             callbacks: called with a ``Step`` after each round, whose state is the ``Game``; True ends the game.
+            checkpoint: a file to keep the game in, as for ``infer``: the agent with its replay and environments, the
+                reward, and the episodes that are compared. An existing one is resumed, on a CPU bit for bit.
+            checkpoint_every: agent's steps and rounds between two writes; None: as for ``infer``.
 
         Returns:
             Reward, agent and ``history``, one row a round: ``step`` (environment steps, those of episodes played to
@@ -167,7 +179,7 @@ class SampledMaxEntIRL:
             how much the reward moved before, nats.
 
         Raises:
-            ValueError: see above.
+            ValueError: see above; ``checkpoint`` is no checkpoint of this fit.
             DivergenceError: the run left the finite numbers.
         """
         require_model(model)
@@ -178,8 +190,16 @@ class SampledMaxEntIRL:
                 require_reward(name, module, model)
         agent = AGENT if self.agent is None else self.agent
         agent.check(model)
+        require_every(checkpoint_every)
         callbacks = tuple(callbacks) if isinstance(callbacks, Sequence) else (callbacks,)
-        return run(self, agent, model, found, survival_drawn, seed=seed, progress=progress, callbacks=callbacks)
+        game = begin(self, agent, model, rows_of(found), survival_drawn, seed)
+        try:
+            keeper = None
+            if checkpoint is not None:
+                keeper = Keeper(game, game_identity(game, seed), checkpoint, checkpoint_every, self.rounds)
+            return run(game, progress=progress, callbacks=callbacks, keeper=keeper)
+        finally:
+            game.close()  # an environment that there is only one of is free again
 
 
 WHOLE = {"rounds": 1, "episodes": 2, "tries": 1, "memory": 1, "reward_updates": 1, "batch_size": 1, "patience": 1}

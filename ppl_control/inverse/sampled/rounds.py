@@ -5,26 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import torch
 
-from ppl_control.inference.base import DivergenceError, IterativeMethod, Solution, Step
-from ppl_control.inference.progress import progress_bar
+from ppl_control.inference.base import DivergenceError, Solution, Step
+from ppl_control.inference.checkpoint import Keeper
+from ppl_control.inference.driving import drive
 from ppl_control.inference.reinforcement.history import record
-from ppl_control.inverse.sampled.checks import Demonstration
 from ppl_control.inverse.sampled.comparing import Compared, compare, measure, play
 from ppl_control.inverse.sampled.fit import SampledFit
-from ppl_control.inverse.sampled.game import Game, begin
+from ppl_control.inverse.sampled.game import Game
 from ppl_control.inverse.sampled.learning import learn, logistic_loss
 from ppl_control.inverse.sampled.live import relabel
-from ppl_control.inverse.sampled.steps import rows_of
 from ppl_control.inverse.sampled.stopping import agreed
 from ppl_control.threads import threads
-from ppl_control.trajectory.model import TrajectoryModel
-
-if TYPE_CHECKING:
-    from ppl_control.inverse.sampled.method import SampledMaxEntIRL
 
 __all__ = ["run"]
 
@@ -32,59 +28,72 @@ SHOWN = ("gap", "ess", "return")  # in the progress bar
 
 
 def run(
-    settings: SampledMaxEntIRL,
-    agent: IterativeMethod,
-    model: TrajectoryModel,
-    demonstrations: Sequence[Demonstration],
-    survival_drawn: bool,
-    *,
-    seed: int,
-    progress: bool,
-    callbacks: Sequence[Callable[[Step], object]],
+    game: Game, *, progress: bool, callbacks: Sequence[Callable[[Step], object]], keeper: Keeper | None
 ) -> SampledFit:
-    """The whole game, of settings and demonstrations that were checked; see ``SampledMaxEntIRL.fit``."""
-    game = begin(settings, agent, model, rows_of(demonstrations), survival_drawn, seed)
-    try:
-        converged = _played(game, progress, callbacks)
-        _train(game, min(_budget(game), game.state.number + math.ceil(settings.settling * _budget(game))))
-    finally:
-        game.close()  # an environment that there is only one of is free again
+    """The whole game, from where it stands; see ``SampledMaxEntIRL.fit``."""
+
+    def told(step: Step) -> None:
+        """A callback's word ends the rounds; the agent settles all the same."""
+        if any([bool(callback(step)) for callback in callbacks]):
+            _end(game)
+
+    with torch.enable_grad():  # also where the caller has switched gradients off
+        drive(
+            game,
+            lambda: _step(game),
+            lambda: game.finished,
+            title=type(game.settings).__name__,
+            total=game.settings.rounds,
+            progress=progress,
+            note=getattr(game.state, "note", ""),
+            shown=SHOWN,
+            callbacks=[told],
+            keeper=keeper,
+        )
+    game.close()  # an environment that there is only one of is free again
     reward = deepcopy(game.reward).requires_grad_(False)
     history = {name: tuple(values) for name, values in game.history.items()}
-    return SampledFit(reward, _solution(game, reward), history, game.number, converged)
+    solution = replace(_solution(game, reward), finished=game.finished)
+    return SampledFit(reward, solution, history, game.number, game.converged, game.finished)
 
 
-def _played(game: Game, progress: bool, callbacks: Sequence[Callable[[Step], object]]) -> bool:
-    """Round after round, until both sides agree, a callback says so or the rounds are spent; whether they agreed."""
+def _step(game: Game) -> dict[str, float] | None:
+    """A step of the agent; where it has made those of this round, the end of the round, with its metrics.
+
+    The reward learns from a round when the next begins, so that whoever is told of a round sees what was compared.
+    """
     settings = game.settings
-    steps = (1 - settings.settling) * _budget(game)
-    name, note = type(settings).__name__, getattr(game.state, "note", "")
-    with progress_bar(name, settings.rounds, shown=progress, note=note) as advance:
-        advance(0, {})
-        while True:
-            _train(game, math.ceil(steps * (game.number + 1) / settings.rounds))
-            metrics, compared = _round(game)
-            advance(game.number, {name: metrics[name] for name in SHOWN})
-            stop = [bool(callback(Step(game.number, metrics, game))) for callback in callbacks]
-            converged = agreed(
-                game.gaps,
-                patience=settings.patience,
-                tolerance=settings.tolerance,
-                closeness=settings.closeness,
-            )
-            if converged or any(stop) or game.number == settings.rounds:
-                return converged
-            with threads(1), torch.enable_grad():
-                learn(game, compared)
-            relabel(game.state, game.live.mdp, game.reward)
+    if game.until is None and game.learned < game.number:
+        with threads(1):
+            learn(game, compare(game))
+        relabel(game.state, game.live.mdp, game.reward)
+        game.learned = game.number
+    share = (1 - settings.settling) * (game.number + 1) / settings.rounds
+    target = math.ceil(share * _budget(game)) if game.until is None else game.until
+    if game.state.number < target and not game.agent.finished(game.state):
+        game.agent.step(game.live, game.state)
+        return None
+    metrics = _round(game)
+    game.converged = agreed(
+        game.gaps, patience=settings.patience, tolerance=settings.tolerance, closeness=settings.closeness
+    )
+    if game.converged or game.number == settings.rounds:
+        _end(game)
+    return metrics
 
 
-def _round(game: Game) -> tuple[dict[str, float], Compared]:
+def _end(game: Game) -> None:
+    """No more rounds; the agent settles with the reward as it is."""
+    budget = _budget(game)
+    game.until = min(budget, game.state.number + math.ceil(game.settings.settling * budget))
+
+
+def _round(game: Game) -> dict[str, float]:
     """Play and look; the reward stays as it is."""
     fresh = play(game)
     with threads(1):
         metrics = measure(game, fresh)
-        compared = compare(game)
+        compared: Compared = compare(game)
         metrics["ess"] = compared.effective
         if game.settings.form == "adversarial":
             metrics["objective"] = -logistic_loss(game, compared)
@@ -93,14 +102,7 @@ def _round(game: Game) -> tuple[dict[str, float], Compared]:
         if not math.isfinite(value):
             raise DivergenceError(f"round {game.number}: {name} is {value}; lower the learning rate")
     record(game.history, game.steps, metrics)
-    return metrics, compared
-
-
-def _train(game: Game, steps: int) -> None:
-    """Let the agent learn from the present reward until it has made so many environment steps."""
-    with torch.enable_grad():  # also where the caller has switched gradients off
-        while game.state.number < steps and not game.agent.finished(game.state):
-            game.agent.step(game.live, game.state)
+    return metrics
 
 
 def _budget(game: Game) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +29,21 @@ class Starts:
         """Seeds and demonstrations' numbers of n episodes; every demonstration has its turn before one has another."""
         like = [self._next() for _ in range(n)]
         return [int(self._rng.choice(self.seeds[i])) for i in like], like
+
+    def state_dict(self) -> dict[str, Any]:
+        """Whose turn it is, and the chooser's state; the seeds follow from the fit's seed."""
+        return {"order": list(self._order), "chooser": self._rng.bit_generator.state}
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Take over a stored state.
+
+        Raises:
+            ValueError: a turn of a demonstration that there is none of.
+        """
+        if not all(type(i) is int and 0 <= i < len(self.seeds) for i in saved["order"]):
+            raise ValueError(f"starts.order: expected numbers from 0 to {len(self.seeds) - 1}")
+        self._order = list(saved["order"])
+        self._rng.bit_generator.state = saved["chooser"]
 
     def _next(self) -> int:
         if not self._order:
