@@ -1,7 +1,7 @@
 """Control as variational inference: decision problems as Pyro programs, guides to swap, exact ground truth.
 
 The names stand in the order in which data flows: mdp → trajectory → guides → inference → evaluation → inverse →
-comparison.
+comparison → sweep.
 """
 
 from ppl_control.mdp import DifferentiableMDP, LinearGaussianMDP, SimulatorMDP, TabularMDP
@@ -28,6 +28,7 @@ from ppl_control.evaluation import Evaluation, evaluate
 from ppl_control import callbacks, inverse
 from ppl_control.plotting import plot_graph
 from ppl_control.comparison import Comparison, compare
+from ppl_control.sweeps import sweep
 
 __all__ = [
     "TabularMDP",
@@ -58,5 +59,6 @@ __all__ = [
     "inverse",
     "plot_graph",
     "compare",
+    "sweep",
     "Comparison",
 ]

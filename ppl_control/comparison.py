@@ -4,52 +4,40 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
-import pickle
-import platform
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ppl_control.evaluation import Evaluation, evaluate
 from ppl_control.files import whole_file
-from ppl_control.inference import MessagePassing, Solution, infer
-from ppl_control.inference.base import ExactMethod, IterativeMethod
 from ppl_control.intervals import over_seeds
+from ppl_control.runs import (
+    COLUMNS,
+    MEASURES,
+    Failed,
+    Finished,
+    Job,
+    Plan,
+    Run,
+    Variant,
+    conduct,
+    crew_of,
+    tabulate,
+    versions,
+)
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLUMNS", "Comparison", "Run", "compare", "versions"]
+__all__ = ["COLUMNS", "ERROR", "Comparison", "Run", "compare", "versions"]
 
-COLUMNS = ("model", "method", "seed", "bound", "bound_stderr", "gap", "believed", "believed_stderr",
-           "executed", "executed_stderr", "optimism", "entropy", "temperature", "seconds")  # fmt: skip
-SUMMARY = ("model", "method", "seed", "bound", "gap", "believed", "executed", "optimism", "temperature", "seconds")
+ERROR = "error"  # the column of a sweep that says why a run failed
 
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that the numbers rest on."""
-    packages = ("ppl-control", "torch", "pyro-ppl", "gymnasium", "numpy")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One method on one model with one seed."""
-
-    model: str
-    method: str
-    seed: int
-    solution: Solution
-    evaluation: Evaluation
-    seconds: float
+SUMMARY = ("bound", "gap", "believed", "executed", "optimism", "temperature", "seconds")
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +47,8 @@ class Comparison:
     Attributes:
         table: one row a run. ``bound`` and ``gap`` = log Z − bound in nats, returns and ``optimism`` in reward
             units, standard errors 0 where exact; ``gap`` is empty where log Z is unknown or refers to another
-            temperature; ``seconds`` for fitting.
+            temperature; ``seconds`` for fitting. A sweep's table also has its settings, and in ``error`` why a run
+            failed, whose numbers are empty then.
         settings: what was run: methods, seeds and versions.
         runs: the solutions themselves; empty after ``load``.
     """
@@ -70,7 +59,7 @@ class Comparison:
 
     def intervals(self) -> pd.DataFrame:
         """Means over the seeds with half widths of their 95% intervals, one row a model and method."""
-        return over_seeds(self.table)
+        return over_seeds(self.table.loc[self.table[ERROR] == ""] if ERROR in self.table else self.table)
 
     def plot(self) -> Figure:
         """Believed against executed return, one point a method with its intervals; the diagonal is honesty."""
@@ -92,8 +81,9 @@ class Comparison:
         """
         try:
             kept = json.loads(Path(path).read_text(encoding="utf-8"))
-            table = pd.DataFrame(kept["rows"], columns=list(COLUMNS))
-            return cls(table.astype(dict.fromkeys(COLUMNS[3:], float)), kept["settings"])
+            rows = [{name: row[name] for name in (*COLUMNS, *row)} for row in kept["rows"]]  # all of them are there
+            table = pd.DataFrame(kept["rows"], columns=list(kept["rows"][0]) if rows else list(COLUMNS))
+            return cls(table.astype(dict.fromkeys(MEASURES, float)), kept["settings"])
         except FileNotFoundError:
             raise
         except (KeyError, TypeError, ValueError) as error:  # not JSON, not a table, not numbers
@@ -108,11 +98,12 @@ class Comparison:
         return {"rows": rows, "settings": dict(self.settings)}
 
     def summary(self) -> pd.DataFrame:
-        """The table without its standard errors."""
-        return self.table.loc[:, list(SUMMARY)]
+        """The table without its standard errors, and without the settings that the names of its rows tell."""
+        errors = [ERROR] if ERROR in self.table and (self.table[ERROR] != "").any() else []
+        return self.table.loc[:, ["model", "method", "seed", *SUMMARY, *errors]]
 
     def _formatters(self) -> Any:
-        return {name: lambda x: "" if pd.isna(x) else _shown(x) for name in SUMMARY[3:]}
+        return {name: lambda x: "" if pd.isna(x) else _shown(x) for name in SUMMARY}
 
     def _repr_html_(self) -> str:
         return self.summary().to_html(index=False, formatters=self._formatters(), na_rep="", border=0)
@@ -126,8 +117,10 @@ def compare(
     methods: Mapping[str, Any],
     *,
     seeds: Sequence[int] = (0,),
-    workers: int = 1,
+    workers: int | None = 1,
+    address: str | None = None,
     episodes: int = 1000,
+    threads: int = 1,
     progress: bool = False,
 ) -> Comparison:
     """Fit every method to every model with every seed and evaluate it there.
@@ -136,97 +129,30 @@ def compare(
         models: a model, or name → model.
         methods: name → method.
         seeds: seeds of fitting and evaluation.
-        workers: processes; more than 1 needs models and methods that can be pickled and, in a script, the
-            usual ``if __name__ == "__main__":`` around the call.
+        workers: how many runs are made at a time; None: as many as there are cores for. More than 1 here means
+            processes, and in a script the usual ``if __name__ == "__main__":`` around the call.
+        address: of a Ray cluster to make them on, as ``ray.init`` takes it (extra ``ray``); None: this machine.
         episodes: simulated episodes, where there are no tables.
-        progress: show a progress bar for each fit (one process only).
+        threads: how many threads a run may use. The numbers hang on it by rounding, and on ``workers`` and
+            ``address`` not at all.
+        progress: show a progress bar for each fit (in this process only).
 
     Raises:
         ValueError: nothing to compare, or a method that cannot serve a model (before any fit).
+
+    See ``sweep`` for settings too, and for results that outlive this process.
     """
     named = models if isinstance(models, Mapping) else {"model": models}
-    if not named or not methods or not len(seeds):
-        raise ValueError("models, methods, seeds: expected at least one of each")
-    if not all(hasattr(seed, "__index__") for seed in seeds):
-        raise ValueError(f"seeds: expected integers, got {list(seeds)}")
-    seeds = [int(seed) for seed in seeds]
-    if isinstance(workers, bool) or not hasattr(workers, "__index__") or workers < 1:
-        raise ValueError(f"workers: expected at least 1, got {workers!r}")
-    for name, model in named.items():
-        if not isinstance(model, TrajectoryModel):
-            raise ValueError(f"models: {name!r} is {model!r}, no TrajectoryModel")
-        for label, method in methods.items():
-            if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
-                raise ValueError(f"methods: {label!r} is {method!r}, no inference method")
-            try:
-                method.check(model)
-            except ValueError as error:
-                raise ValueError(f"method {label!r} on model {name!r}: {error}") from error
-    jobs = [
-        (name, model, label, method, seed, episodes, progress and workers == 1)
-        for name, model in named.items()
-        for label, method in methods.items()
-        for seed in seeds
-    ]
-    if workers == 1:
-        runs = [_run(job) for job in jobs]
-    else:
-        try:
-            pickle.dumps(jobs)
-        except Exception as error:
-            raise ValueError(f"workers: models and methods must be picklable for {workers}: {error}") from error
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            runs = list(pool.map(_run, jobs))
-    evidence = {name: _log_evidence(model) for name, model in named.items()}
-    table = pd.DataFrame([_row(run, evidence[run.model]) for run in runs], columns=list(COLUMNS))
-    settings = {
-        "methods": {label: repr(method) for label, method in methods.items()},
-        "models": {name: repr(model) for name, model in named.items()},
-        "seeds": seeds,
-        "episodes": episodes,
-        "versions": versions(),
-    }
-    return Comparison(table, settings, tuple(runs))
-
-
-def _run(job: tuple) -> Run:
-    name, model, label, method, seed, episodes, progress = job
-    start = time.perf_counter()
-    solution = infer(model, method, seed=seed, progress=progress, title=f"{name}: {label}")
-    seconds = time.perf_counter() - start
-    return Run(name, label, seed, solution, evaluate(solution, model, episodes=episodes, seed=seed), seconds)
-
-
-def _log_evidence(model: TrajectoryModel) -> tuple[float, float] | None:
-    """Log Z and the temperature it belongs to; None where there is none to be had."""
-    try:
-        exact = infer(model, MessagePassing(), progress=False)
-    except ValueError:
-        return None  # no tables, or the posterior's fixed point diverges
-    return exact.log_evidence_bound, exact.temperature
-
-
-def _row(run: Run, evidence: tuple[float, float] | None) -> dict[str, Any]:
-    solution, evaluation = run.solution, run.evaluation
-    gap = math.nan
-    if evidence is not None and evidence[1] == solution.temperature:
-        gap = evidence[0] - solution.log_evidence_bound
-    return {
-        "model": run.model,
-        "method": run.method,
-        "seed": run.seed,
-        "bound": solution.log_evidence_bound,
-        "bound_stderr": solution.log_evidence_bound_stderr,
-        "gap": gap,
-        "believed": evaluation.believed_return,
-        "believed_stderr": evaluation.believed_return_stderr,
-        "executed": evaluation.executed_return,
-        "executed_stderr": evaluation.executed_return_stderr,
-        "optimism": evaluation.optimism,
-        "entropy": evaluation.entropy,
-        "temperature": solution.temperature,
-        "seconds": run.seconds,
-    }
+    chosen = tuple(Variant(label, method) for label, method in methods.items())
+    plan = Plan([(Variant(name, model), chosen) for name, model in named.items()], seeds, episodes, threads)
+    found: dict[Job, Finished] = {}
+    with closing(conduct(plan, crew_of(workers, address, threads, keep=True, progress=progress))) as ended:
+        for job, outcome in ended:
+            if isinstance(outcome, Failed):
+                raise outcome.exception or RuntimeError(f"{job}: {outcome.error}")
+            found[job] = outcome
+    runs = [found[job].run for job in plan.jobs]
+    return Comparison(tabulate(plan, found), plan.described() | {"versions": versions()}, tuple(filter(None, runs)))
 
 
 def _exactly(value: Any) -> Any:

@@ -138,6 +138,9 @@ def test_a_half_written_file_replaces_nothing(comparison: Comparison, tmp_path):
         (lottery.model(), {}, {}, "methods"),
         (lottery.model(), METHODS, {"seeds": ()}, "seeds"),
         (lottery.model(), METHODS, {"workers": 0}, "workers"),
+        (lottery.model(), METHODS, {"workers": True}, "workers"),
+        (lottery.model(), METHODS, {"address": ""}, "address"),
+        (lottery.model(), METHODS, {"threads": 0}, "threads"),
         (lottery.model(), METHODS, {"episodes": 1}, "episodes"),
         (lottery.model(), {"odd": "SVI"}, {}, "odd"),
         ({"hike": "hiking"}, METHODS, {}, "hike"),
@@ -161,12 +164,6 @@ def test_a_method_that_cannot_serve_is_named_before_any_fit():
     with pytest.raises(ValueError, match=r"method 'exact' on model 'program'.*tabular"):
         compare({"lottery": lottery.model(), "program": program}, {"slow": SVI(steps=1), "exact": Slow()})
     assert ran == []
-
-
-def test_programs_that_cannot_travel_to_other_processes():
-    program = as_program(random_problem(8, prior="uniform", shared=False, ends=False))
-    with pytest.raises(ValueError, match="workers"):
-        compare(program, {"fit": SVI(steps=1)}, workers=2)
 
 
 @pytest.mark.slow

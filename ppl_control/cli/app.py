@@ -13,21 +13,29 @@ from ppl_control.cli.console import say
 from ppl_control.cli.irl import irl
 from ppl_control.cli.models import models
 from ppl_control.cli.solve import solve
+from ppl_control.cli.sweep import sweep
 from ppl_control.cli.train import train
 from ppl_control.inference import DivergenceError
+from ppl_control.runs import CrewError
 
 __all__ = ["app", "main"]
 
 
 class _OneLineErrors(TyperGroup):
-    """What is wrong with the input is told in one line on standard error; exit code 2, or 1 where a run failed."""
+    """What is wrong with the input is told in one line on standard error; exit code 2, or 1 where a run failed.
+
+    Ctrl-C is told in one line too; exit code 130, as a shell has it.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, DivergenceError, OSError) as error:
+        except (ValueError, CrewError, DivergenceError, OSError) as error:
             say(f"error: {' '.join(str(error).split())}")
             raise typer.Exit(2 if isinstance(error, ValueError) else 1) from None
+        except KeyboardInterrupt as error:
+            say(f"interrupted: {error}" if str(error) else "interrupted")
+            raise typer.Exit(130) from None
 
 
 app = typer.Typer(
@@ -38,6 +46,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(compare)
+app.command()(sweep)
 app.command()(solve)
 app.command()(train)
 app.command()(irl)

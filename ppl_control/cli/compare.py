@@ -14,13 +14,13 @@ from ppl_control.cli import methods as known
 from ppl_control.cli.console import plain, print_json, say, screen
 from ppl_control.cli.pictures import draw
 from ppl_control.cli.problems import Problem, build, find
-from ppl_control.cli.settings import parse_settings, split
+from ppl_control.cli.settings import parse_seeds, parse_settings, split
 from ppl_control.cli.tables import print_comparison
 from ppl_control.comparison import Comparison
 from ppl_control.comparison import compare as compare_models
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["compare"]
+__all__ = ["compare", "problems_named", "serving"]
 
 
 def compare(
@@ -44,20 +44,22 @@ def compare(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A setting of the models; may be repeated."),
     ] = None,
-    seeds: Annotated[list[str] | None, typer.Option(metavar="N,...", help="Seeds of fitting. Default: 0.")] = None,
+    seeds: Annotated[
+        list[str] | None, typer.Option(metavar="N,...", help="Seeds of fitting; 0:8 are 0 to 7. Default: 0.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Steps of SVI. Default: 1000.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     pictures: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder to draw pictures in.")] = None,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write table, seeds and versions (JSON).")] = None,
 ) -> None:
     """Compare methods: the bound they reach, the return they believe in, the return they get."""
-    numbers = [_integer(seed) for seed in split("--seeds", seeds or ["0"])]
+    numbers = parse_seeds("--seeds", seeds or ["0"])
     asked = None if methods is None else split("--methods", methods)
     known.choose(asked or known.DEFAULTS)
     if steps is not None and steps < 1:
         raise ValueError(f"--steps: expected at least 1, got {steps}")
     _check_places(pictures, save)
-    problems = _problems(model)
+    problems = problems_named(model)
     given = parse_settings(settings or [])
     named = _build(problems, given)
     runs = {name: _methods(name, made, asked, steps) for name, made in named.items()}
@@ -74,13 +76,6 @@ def compare(
         say(f"picture: {path}") if as_json else typer.echo(f"picture: {path}")
 
 
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"--seeds: expected integers, got {text!r}") from None
-
-
 def _check_places(pictures: Path | None, save: Path | None) -> None:
     if pictures is not None and pictures.exists() and not pictures.is_dir():
         raise ValueError(f"--pictures: {pictures} is a file, expected a folder")
@@ -88,7 +83,12 @@ def _check_places(pictures: Path | None, save: Path | None) -> None:
         raise ValueError(f"--save: {save} is a folder, expected a file")
 
 
-def _problems(specs: Sequence[str]) -> list[Problem]:
+def problems_named(specs: Sequence[str]) -> list[Problem]:
+    """The problems that MODEL arguments name.
+
+    Raises:
+        ValueError: one that is none, or that was given twice.
+    """
     problems: list[Problem] = []
     for spec in specs:
         problem = find(spec)
@@ -118,10 +118,10 @@ def _methods(name: str, model: TrajectoryModel, asked: Sequence[str] | None, ste
     chosen = known.choose(asked or known.defaults(model))
     if steps is not None:
         chosen = {label: known.shortened(method, steps) for label, method in chosen.items()}
-    return _serving(name, model, chosen, asked=asked is not None)
+    return serving(name, model, chosen, asked=asked is not None)
 
 
-def _serving(name: str, model: TrajectoryModel, chosen: Mapping[str, Any], *, asked: bool) -> dict[str, Any]:
+def serving(name: str, model: TrajectoryModel, chosen: Mapping[str, Any], *, asked: bool) -> dict[str, Any]:
     """The methods that serve a model; those that do not are an error only if somebody asked for them."""
     kept: dict[str, Any] = {}
     for label, method in chosen.items():

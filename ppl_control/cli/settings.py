@@ -6,7 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["literal", "parse_settings", "split"]
+__all__ = ["literal", "literals", "parse_grid", "parse_seeds", "parse_settings", "split"]
 
 
 def literal(text: str) -> Any:
@@ -22,6 +22,58 @@ def literal(text: str) -> Any:
         return text
 
 
+def literals(text: str) -> list[Any]:
+    """Values between commas: Python literals, so that commas inside brackets and quotes stay; else texts.
+
+    Example:
+        >>> literals("0.1,0.2"), literals("(16, 16),(32,)"), literals("uniform,None")
+        ([0.1, 0.2], [(16, 16), (32,)], ['uniform', None])
+    """
+    try:
+        return list(ast.literal_eval(f"({text},)"))
+    except (ValueError, SyntaxError):
+        return [literal(part.strip()) for part in text.split(",")]
+
+
+def parse_grid(option: str, assignments: Sequence[str]) -> dict[str, list[Any]]:
+    """Name → values.
+
+    Raises:
+        ValueError: no ``name=value,value``, or a name given twice.
+
+    Example:
+        >>> parse_grid("--set", ["noise=0.1,0.2", "action_prior=uniform"])
+        {'noise': [0.1, 0.2], 'action_prior': ['uniform']}
+    """
+    return {name: literals(text) for name, text in _assigned(option, assignments).items()}
+
+
+def parse_seeds(option: str, values: Sequence[str]) -> list[int]:
+    """Integers between commas, and ranges without their ends.
+
+    Raises:
+        ValueError: something else, or a seed given twice.
+
+    Example:
+        >>> parse_seeds("--seeds", ["0:4,10"])
+        [0, 1, 2, 3, 10]
+    """
+    seeds: list[int] = []
+    for entry in split(option, values):
+        first, colon, end = entry.partition(":")
+        try:
+            found = range(int(first), int(end)) if colon else [int(first)]
+        except ValueError:
+            raise ValueError(f"{option}: expected integers, got {entry!r}") from None
+        if not found:
+            raise ValueError(f"{option}: {entry} is an empty range")
+        twice = [seed for seed in found if seed in seeds]
+        if twice:
+            raise ValueError(f"{option}: {twice[0]} was given twice")
+        seeds += found
+    return seeds
+
+
 def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
     """Name → value.
 
@@ -32,15 +84,19 @@ def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:
         >>> parse_settings(["noise=0.1", "action_prior=uniform"])
         {'noise': 0.1, 'action_prior': 'uniform'}
     """
-    settings: dict[str, Any] = {}
+    return {name: literal(text) for name, text in _assigned("--set", assignments).items()}
+
+
+def _assigned(option: str, assignments: Sequence[str]) -> dict[str, str]:
+    settings: dict[str, str] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         name = name.strip()
         if not equals or not name.isidentifier():
-            raise ValueError(f"--set: expected name=value, got {assignment!r}")
+            raise ValueError(f"{option}: expected name=value, got {assignment!r}")
         if name in settings:
-            raise ValueError(f"--set: {name} was given twice")
-        settings[name] = literal(value.strip())
+            raise ValueError(f"{option}: {name} was given twice")
+        settings[name] = value.strip()
     return settings
 
 

@@ -1,0 +1,62 @@
+"""How far the runs are, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from ppl_control.runs.conduct import Counts
+
+__all__ = ["display"]
+
+
+@contextmanager
+def display(title: str, *, shown: bool) -> Iterator[Callable[[Counts], None]]:
+    """Yield ``watch(counts)``: a bar of the runs that have ended, counts of all others, and a line for each loss."""
+    if not shown:
+        yield lambda counts: None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[counts]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
+        task = bar.add_task(title, total=None, counts="")
+        told = 0
+
+        def watch(counts: Counts) -> None:
+            nonlocal told
+            bar.update(task, total=counts.total, completed=counts.finished + counts.failed, counts=_in_words(counts))
+            for loss in counts.tally.losses[told:]:
+                bar.console.print(escape(loss), style="dim", soft_wrap=True, highlight=False)
+            told = len(counts.tally.losses)
+
+        yield watch
+
+
+def _in_words(counts: Counts) -> str:
+    """What there is to say, and nothing that is 0.
+
+    Example:
+        >>> _in_words(Counts(total=64, kept=8, finished=20, failed=1))
+        '20 finished, 1 failed, 8 kept from before, waiting for workers'
+    """
+    tally = counts.tally
+    parts = [f"{counts.finished} finished"]
+    told = (
+        (counts.failed, "failed"),
+        (counts.kept, "kept from before"),
+        (tally.retried, "tried again"),
+        (tally.running, "running"),
+    )
+    parts += [f"{number} {words}" for number, words in told if number]
+    if not tally.workers and counts.finished + counts.failed < counts.total:
+        parts.append("waiting for workers")
+    return ", ".join(parts)
