@@ -8,9 +8,27 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-__all__ = ["clear_leftovers", "whole_file"]
+from ppl_control.settings import shown
+
+__all__ = ["clear_leftovers", "file_path", "whole_file"]
+
+
+def file_path(name: str, value: Any) -> Path:
+    """Where a file is, or shall be.
+
+    Raises:
+        ValueError: no path, or that of a folder.
+    """
+    try:
+        path = Path(value)
+        folder = path.is_dir()
+    except Exception as error:  # no text, or longer than the disk allows
+        raise ValueError(f"{name}: expected the path of a file, got {shown(value)}") from error
+    if folder or "\0" in str(path):
+        raise ValueError(f"{name}: expected the path of a file, got {shown(value)}{', a folder' if folder else ''}")
+    return path
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import reprlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any, SupportsIndex
 
@@ -14,6 +14,7 @@ import torch
 
 __all__ = [
     "floating_type",
+    "functions",
     "layer_widths",
     "one_of",
     "real",
@@ -118,7 +119,7 @@ def real(
     if isinstance(value, Real) and not _is_bool(value):
         try:
             found = float(value)
-        except OverflowError:  # a whole number or a fraction beyond float64
+        except Exception:  # beyond float64, or a duration, which NumPy takes for a whole number
             found = math.nan
     inside = not math.isnan(found) and (infinite or math.isfinite(found))
     inside = inside and (low is None or found > low or (above is None and found == low))
@@ -151,6 +152,20 @@ def layer_widths(name: str, value: Any) -> tuple[int, ...]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray) or not flat:
         raise ValueError(f"{name}: expected the widths of the layers, e.g. (64, 64), got {shown(value)}")
     return tuple(size_of(name, width) for width in value)
+
+
+def functions(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
+    """Functions that are called on the way: one, or several.
+
+    Raises:
+        ValueError: something among them that cannot be called.
+    """
+    several = isinstance(value, Iterable) and not callable(value)
+    given: tuple[Any, ...] = tuple(value) if several and not isinstance(value, str | bytes | Mapping) else (value,)
+    for each in given:
+        if isinstance(each, type) or not callable(each):
+            raise ValueError(f"{name}: expected functions, got {shown(each)}")
+    return given
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> None:

@@ -12,7 +12,7 @@ from ppl_control.evaluation.executed import executed_walk
 from ppl_control.evaluation.walk import NOTHING, Walk
 from ppl_control.inference.base import Solution
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import whole
+from ppl_control.settings import shown, truth, whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Evaluation", "evaluate"]
@@ -78,10 +78,10 @@ def evaluate(
         ValueError: the policy does not fit the model, or ``episodes`` is less than 2.
     """
     if not isinstance(solution, Solution):
-        raise ValueError(f"solution: expected what infer returned, got {solution!r}")
+        raise ValueError(f"solution: expected what infer returned, got {shown(solution)}")
     if not isinstance(model, TrajectoryModel):
-        raise ValueError(f"model: expected a TrajectoryModel, got {model!r}")
-    episodes = whole("episodes", episodes, 2)
+        raise ValueError(f"model: expected a TrajectoryModel, got {shown(model)}")
+    episodes, deterministic = whole("episodes", episodes, 2), truth("deterministic", deterministic)
     with RandomStream(seed):
         believed = believed_walk(solution, episodes)
         executed = undiscounted = executed_walk(solution, model, episodes, deterministic)

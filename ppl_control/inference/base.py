@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -11,12 +11,14 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from ppl_control.files import file_path
 from ppl_control.guides.bound import BoundGuide
 from ppl_control.inference.checkpoint import Keeper, identity, require_every
 from ppl_control.inference.driving import Step, drive
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
-from ppl_control.randomness import RandomStream
+from ppl_control.randomness import RandomStream, check_seed
+from ppl_control.settings import functions, shown, truth, whole
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.sampling import Trajectories, sample_trajectories
 
@@ -89,7 +91,7 @@ class Solution:
         if not hasattr(self.guide, "sample_plan") or getattr(self.policy, "replans", False):
             raise ValueError("sample_plan: this solution is a policy, no plan; use policy(state, t) or sample(n)")
         with RandomStream(seed), torch.no_grad():
-            return self.guide.sample_plan(n)  # type: ignore[operator]
+            return self.guide.sample_plan(whole("n", n, 1))  # type: ignore[operator]
 
     def save(self, path: str | Path) -> None:
         """Write the solution to a file that ``load(path, model)`` reads; it holds tensors and numbers only."""
@@ -190,11 +192,13 @@ def infer(
     if not isinstance(model, TrajectoryModel):
         raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
     if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
-        raise ValueError(f"method: expected an inference method, got {method!r}")
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ValueError(f"seed: expected an integer, got {seed!r}")
+        raise ValueError(f"method: expected an inference method, got {shown(method)}")
+    seed, progress, callbacks = check_seed(seed), truth("progress", progress), functions("callbacks", callbacks)
     require_every(checkpoint_every)
-    callbacks = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    if checkpoint is not None:
+        checkpoint = file_path("checkpoint", checkpoint)
+    if not isinstance(title, str | None):
+        raise ValueError(f"title: expected text or None, got {shown(title)}")
     if device is not None:
         model = model.to(device)
     method.check(model)

@@ -16,11 +16,11 @@ from hypothesis.strategies import SearchStrategy
 
 from tests.malformed.values import Spoil
 
-__all__ = ["COUNTS", "Entry", "accept", "refuse", "tell", "within"]
+__all__ = ["COUNTS", "LONGEST", "Entry", "accept", "refuse", "tell", "within"]
 
 FEW, MANY = 40, 500
 COUNTS = pytest.mark.parametrize("examples", [pytest.param(FEW), pytest.param(MANY, marks=pytest.mark.slow)])
-LONGEST = 2000  # characters of a message that somebody reads
+LONGEST = 2500  # characters of a message that somebody reads
 PATIENCE = 60  # seconds after which a call counts as hanging
 
 

@@ -25,8 +25,10 @@ __all__ = [
     "no_object",
     "no_table",
     "no_whole",
+    "no_widths",
     "numbers",
     "wholes",
+    "widths",
 ]
 
 Spoiled = tuple[str, Any]  # what is wrong, and the value
@@ -129,6 +131,29 @@ def no_whole(least: int, *, optional: bool = False) -> Spoil:
 def no_flag(_: Any) -> SearchStrategy[Spoiled]:
     """No truth value."""
     return junk() | named("a number", st.sampled_from([0, 1, 2.0, -1]))
+
+
+def no_widths(*, optional: bool = False) -> Spoil:
+    """No widths of hidden layers."""
+    bad = st.sampled_from([
+        ("a number", 64), ("a number as text", "64"), ("a width of 0", (64, 0)), ("a negative width", [-1]),
+        ("half a width", (1.5,)), ("a width as float", (64.0,)), ("a width as text", ("64",)),
+        ("None as width", (None,)),
+        ("a flag as width", (True,)), ("nested", ((64,), (64,))), ("a table", np.ones((2, 2), dtype=int)),
+        ("an array of floats", np.ones(2)), ("a width beyond any memory", (2**40,)), ("beyond 64 bits", (2**70,)),
+    ])  # fmt: skip
+    return lambda _: bad | junk(none=not optional)
+
+
+def widths() -> SearchStrategy[Any]:
+    """Good widths in unusual types."""
+    lists = st.lists(st.integers(1, 64), max_size=3)
+    return st.one_of(
+        lists,
+        lists.map(tuple),
+        lists.map(lambda w: np.array(w, dtype=int)),
+        lists.map(lambda w: [np.int8(n) for n in w]),
+    )
 
 
 def no_choice(*good: Any) -> Spoil:
