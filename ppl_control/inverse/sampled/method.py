@@ -19,7 +19,7 @@ from ppl_control.inverse.sampled.rounds import run
 from ppl_control.inverse.sampled.steps import rows_of
 from ppl_control.inverse.sampled.stored import game_identity
 from ppl_control.randomness import check_seed
-from ppl_control.settings import one_of, require_real, require_whole
+from ppl_control.settings import functions, one_of, require_real, require_whole
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["SampledMaxEntIRL"]
@@ -191,7 +191,7 @@ class SampledMaxEntIRL:
         agent = AGENT if self.agent is None else self.agent
         agent.check(model)
         require_every(checkpoint_every)
-        callbacks = tuple(callbacks) if isinstance(callbacks, Sequence) else (callbacks,)
+        callbacks = functions("callbacks", callbacks)
         game = begin(self, agent, model, rows_of(found), survival_drawn, seed)
         try:
             keeper = None
