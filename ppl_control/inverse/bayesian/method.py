@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
+from torch import Tensor
+
+from ppl_control.inference.checkpoint import Keeper, digest_of, identity
 from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer, arviz
 from ppl_control.inverse.bayesian.program import priors_of, reward_program, starting
-from ppl_control.inverse.bayesian.sampling import by_nuts, by_svi
+from ppl_control.inverse.bayesian.sampling import Chains, by_nuts, by_svi
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import OBJECTIVES, require_counts
 from ppl_control.inverse.rewards.base import Reward
@@ -67,16 +71,32 @@ class BayesianIRL:
 
     @threads(1)
     def fit(
-        self, model: TrajectoryModel, demonstrations: Any, *, seed: int = 0, progress: bool = True
+        self,
+        model: TrajectoryModel,
+        demonstrations: Any,
+        *,
+        seed: int = 0,
+        progress: bool = True,
+        checkpoint: str | Path | None = None,
     ) -> RewardPosterior:
         """The posterior over the reward of a model.
+
+        Ctrl-C ends the fit after the transition or step in flight. NUTS then answers from the chains that were made,
+        or from the first one's draws so far, SVI from its Gaussian as it is; ``finished`` is False.
 
         Args:
             model: horizon, temperature, discount and action prior; its reward is replaced.
             demonstrations: as for ``MaxEntIRL``.
             seed: of everything random; the caller's random state is untouched.
             progress: show a progress bar on standard error.
+            checkpoint: a file to keep whole chains in, for ``"nuts"``; an existing one is resumed. A chain that was
+                stopped in between is made anew from its own stream, so that the draws are the same bit for bit.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C before there were four draws, or twice.
         """
+        if checkpoint is not None and self.method != "nuts":
+            raise ValueError(f"checkpoint: chains are kept, which method={self.method!r} has none of; use 'nuts'")
         seed = check_seed(seed)
         arviz()  # what is missing is said before the work is done
         world = make_world(model)
@@ -94,5 +114,16 @@ class BayesianIRL:
             world, counts, world.pay(Called(reward, start))
         )  # what cannot be begun is said here
         program = reward_program(reward, priors, self.likelihood, world, counts)
-        draw = by_nuts if self.method == "nuts" else by_svi
-        return answer(self, world, reward, draw(self, program, start, seed, progress), seed)
+        if self.method == "svi":
+            draws = by_svi(self, program, start, seed, progress)
+        else:
+
+            def keep(chains: Chains) -> Keeper | None:
+                if checkpoint is None:
+                    return None
+                seen = {name: table for name, table in vars(counts).items() if isinstance(table, Tensor)}
+                run = identity(model, self, seed) | {"demonstrations": digest_of(seen)[:12]}
+                return Keeper(chains, run, checkpoint, most=self.chains)
+
+            draws = by_nuts(self, program, start, seed, progress, keep)
+        return answer(self, world, reward, draws, seed)

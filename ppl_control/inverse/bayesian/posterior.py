@@ -35,6 +35,7 @@ class RewardPosterior:
         reward: the reward at the posterior mean of its parameters.
         solution: in the model with that reward.
         history: quantity → one number a step of SVI.
+        finished: False where Ctrl-C ended the fit: fewer chains or draws, or a Gaussian that has not settled.
     """
 
     method: Any
@@ -43,6 +44,7 @@ class RewardPosterior:
     reward: Reward
     solution: Solution
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    finished: bool = True
 
     @property
     def posterior(self) -> Any:
@@ -60,7 +62,8 @@ class RewardPosterior:
         return arviz().summary(self.inference_data).to_html(border=0)
 
     def __repr__(self) -> str:
-        return f"RewardPosterior({self.method.method}, {len(next(iter(self.samples.values())))} draws)"
+        draws = len(next(iter(self.samples.values())))
+        return f"RewardPosterior({self.method.method}, {draws} draws{'' if self.finished else ', unfinished'})"
 
 
 def answer(method: Any, world: World, reward: Reward, draws: Draws, seed: int) -> RewardPosterior:
@@ -80,6 +83,7 @@ def answer(method: Any, world: World, reward: Reward, draws: Draws, seed: int) -
         reward=mean,
         solution=infer(model, exact),
         history=draws.history,
+        finished=draws.finished,
     )
 
 

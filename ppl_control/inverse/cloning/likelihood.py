@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ppl_control.inference.reinforcement.checks import require_finite
+from ppl_control.interruption import interruptible
 from ppl_control.inverse.cloning.blurring import Blur
 from ppl_control.inverse.cloning.warm_up import distance, has_slope
 from ppl_control.inverse.demonstrations.decisions import Decisions
@@ -26,7 +28,7 @@ EVERY = 50  # steps between two looks at what was held out
 @threads(1)
 def fit_by_likelihood(
     method: BehaviourCloning, policy: nn.Module, decisions: Decisions, blur: Blur, seed: int
-) -> dict[str, list[float]]:
+) -> tuple[dict[str, list[float]], bool]:
     """Train a policy in place to give the demonstrated actions the highest log-probability.
 
     Least squares come first where the policy has a mode to lead (see ``warm_up``). The policy that is left is the one
@@ -40,29 +42,39 @@ def fit_by_likelihood(
         seed: of what is held out, minibatches and noise.
 
     Returns:
-        ``loss`` and ``held_out_loss``, mean −log π(a|s), nats a decision, every 50 steps.
+        ``loss`` and ``held_out_loss``, mean −log π(a|s), nats a decision, every 50 steps; and False where Ctrl-C ended
+        the fit.
 
     Raises:
         ValueError: a demonstrated action that the policy cannot take.
         DivergenceError: the loss is not finite.
     """
-    with RandomStream(seed), torch.enable_grad():  # also where the caller has switched gradients off
+    with (
+        RandomStream(seed),
+        torch.enable_grad(),
+        interruptible() as interrupted,
+    ):  # gradients also where the caller has switched gradients off
         learned, held_out = _split(decisions, method.held_out)
         with torch.no_grad():
             seen = blur(decisions)
             decisions.refuse(~_log_prob(policy, seen).isfinite(), "the policy gives this action no probability")
-        return _climb(method, policy, learned, None if held_out is None else blur(held_out), blur)
+        return _climb(method, policy, learned, None if held_out is None else blur(held_out), blur, interrupted)
 
 
 def _climb(
-    method: BehaviourCloning, policy: nn.Module, learned: Decisions, held_out: Decisions | None, blur: Blur
-) -> dict[str, list[float]]:
+    method: BehaviourCloning,
+    policy: nn.Module,
+    learned: Decisions,
+    held_out: Decisions | None,
+    blur: Blur,
+    interrupted: Callable[[], bool],
+) -> tuple[dict[str, list[float]], bool]:
     parameters = [p for p in policy.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=method.learning_rate, weight_decay=method.weight_decay)
     warm = int(method.warm_up * method.steps) if has_slope(policy, learned) else 0
     history: dict[str, list[float]] = {"loss": []} | ({} if held_out is None else {"held_out_loss": []})
     best, reached, found = torch.inf, 0, None
-    total = torch.zeros((), device=learned.t.device)
+    total, finished = torch.zeros((), device=learned.t.device), True
     for number in range(1, method.steps + 1):
         for group in optimizer.param_groups:
             group["lr"] = method.learning_rate * (1 - (number - 1) / method.steps)
@@ -72,6 +84,9 @@ def _climb(
         (distance(policy, batch) if number <= warm else loss).backward()
         optimizer.step()
         total = total + loss.detach()
+        if interrupted() and number < method.steps:
+            finished = False
+            break
         if number % EVERY and number < method.steps:
             continue
         history["loss"].append(float(total) / (number % EVERY or EVERY))
@@ -88,7 +103,7 @@ def _climb(
             break
     if found is not None:
         policy.load_state_dict(found)
-    return history
+    return history, finished
 
 
 def _log_prob(policy: nn.Module, decisions: Decisions) -> Tensor:

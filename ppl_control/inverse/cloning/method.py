@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -96,6 +96,9 @@ class BehaviourCloning:
     def fit(self, model: TrajectoryModel, demonstrations: Any, *, seed: int = 0) -> Solution:
         """The cloned policy in the model.
 
+        Ctrl-C ends the fit after the step in flight: the policy is the best so far, and ``finished`` is False. A fit
+        takes seconds, and has no checkpoint; one whose ``policy`` is the one found goes on from there.
+
         Args:
             model: the world that was acted in: a table, a simulator or a continuous world.
             demonstrations: ``Demonstrations``, our own sampled trajectories, lists of (state, action, next state), a
@@ -126,8 +129,8 @@ class BehaviourCloning:
         found = found.to(next(policy.parameters()).device)
         space = None if model.is_tabular else model.mdp.action_space
         blur = Blur(space, found.actions, self.resolution)
-        history = fit_by_likelihood(self, policy, found, blur, seed)
-        return solution_of(model, self, policy, history, seed)
+        history, finished = fit_by_likelihood(self, policy, found, blur, seed)
+        return replace(solution_of(model, self, policy, history, seed), finished=finished)
 
     def _check(self, model: TrajectoryModel) -> None:
         if not isinstance(model, TrajectoryModel):

@@ -45,6 +45,7 @@ class RewardFit:
         evaluations: of objective and gradient.
         history: quantity → one number a step.
         seconds: of the ascent.
+        finished: False where Ctrl-C ended the ascent; ``MaxEntIRL(fit.reward)`` goes on from there.
     """
 
     method: Any
@@ -59,6 +60,7 @@ class RewardFit:
     history: Mapping[str, Sequence[float]]
     seconds: float
     world: World = field(repr=False)
+    finished: bool = True
 
     @property
     def model(self) -> TrajectoryModel:
@@ -143,7 +145,7 @@ class RewardFit:
     def __repr__(self) -> str:
         return (
             f"RewardFit({self.method.objective}, log_likelihood={self.log_likelihood:.6g} nats, "
-            f"converged={self.converged})"
+            f"converged={self.converged}{'' if self.finished else ', unfinished'})"
         )
 
 

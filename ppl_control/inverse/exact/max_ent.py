@@ -96,6 +96,9 @@ class MaxEntIRL:
     def fit(self, model: TrajectoryModel, demonstrations: Any) -> RewardFit:
         """Learn the reward of a model from demonstrations of its behaviour.
 
+        Ctrl-C ends the ascent after the step in flight; ``finished`` is False then, and a fit that begins with the
+        reward found goes on from there.
+
         Args:
             model: horizon, temperature, discount and action prior; its reward is replaced.
             demonstrations: ``Demonstrations``, own ``Trajectories``, lists of (state, action, next state), a Minari
@@ -200,4 +203,5 @@ def _answer(
         history={"objective": found.values},
         seconds=seconds,
         world=world,
+        finished=found.finished,
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ppl_control.interruption import interruptible
+
 __all__ = ["Ascent", "ascend"]
 
 
@@ -22,6 +24,7 @@ class Ascent:
         converged: whether the slope is within the tolerance.
         evaluations: of value and gradient.
         values: of the objective after each step.
+        finished: False where Ctrl-C ended the ascent.
     """
 
     place: np.ndarray
@@ -30,6 +33,7 @@ class Ascent:
     converged: bool
     evaluations: int
     values: tuple[float, ...]
+    finished: bool = True
 
 
 def ascend(
@@ -41,7 +45,7 @@ def ascend(
     steps: int,
     watch: Callable[[np.ndarray], None] = lambda place: None,
 ) -> Ascent:
-    """Maximise a function.
+    """Maximise a function; Ctrl-C ends the ascent after the step in flight.
 
     Args:
         function: ψ → value and gradient; −∞ where it is not defined.
@@ -67,17 +71,31 @@ def ascend(
     def after(place: np.ndarray) -> None:
         values.append(seen[place.tobytes()][0] if place.tobytes() in seen else np.nan)
         watch(place)
+        if interrupted():
+            raise StopIteration  # SciPy's word for: it is enough
 
     settings: dict[str, Any] = {"jac": True, "callback": after}
-    if hessian is not None:
-        options = {"gtol": tolerance, "maxiter": steps, "max_trust_radius": 1e6, "initial_trust_radius": 10.0}
-        found = minimize(descent, start, method="trust-exact", hess=lambda x: -hessian(x), options=options, **settings)
-        found = _polished(found, descent, hessian, tolerance)
-    else:
-        options = {"gtol": tolerance, "ftol": 0.0, "maxiter": steps, "maxfun": 20 * steps, "maxcor": 30}
-        found = minimize(descent, start, method="L-BFGS-B", options=options, **settings)
-    steepest = float(np.abs(found.jac).max())
-    return Ascent(found.x, -float(found.fun), steepest, steepest <= tolerance, int(found.nfev), tuple(values))
+    with interruptible() as interrupted:
+        if hessian is not None:
+            options = {"gtol": tolerance, "maxiter": steps, "max_trust_radius": 1e6, "initial_trust_radius": 10.0}
+            settings |= {"method": "trust-exact", "hess": lambda x: -hessian(x)}
+            found = minimize(descent, start, options=options, **settings)
+            if not interrupted():
+                found = _polished(found, descent, hessian, tolerance)
+        else:
+            options = {"gtol": tolerance, "ftol": 0.0, "maxiter": steps, "maxfun": 20 * steps, "maxcor": 30}
+            found = minimize(descent, start, method="L-BFGS-B", options=options, **settings)
+        steepest = float(np.abs(found.jac).max())
+        arrived = steepest <= tolerance
+        return Ascent(
+            place=found.x,
+            value=-float(found.fun),
+            slope=steepest,
+            converged=arrived,
+            evaluations=int(found.nfev),
+            values=tuple(values),
+            finished=arrived or not interrupted(),
+        )
 
 
 def _polished(found: Any, descent: Callable[..., Any], hessian: Callable[..., Any], tolerance: float) -> Any:
