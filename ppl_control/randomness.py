@@ -35,6 +35,13 @@ class RandomStream:
         self._states = _states_after_seed(check_seed(seed))
         self._lent: list[Tensor] = []
 
+    @classmethod
+    def current(cls) -> RandomStream:
+        """A stream that draws what torch would draw next here, which it does not change."""
+        stream = cls(0)
+        stream._states = _read()
+        return stream
+
     @property
     def states(self) -> list[Tensor]:
         """Of the generators, the CPU's first; what is set is checked.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ppl_control.randomness import RandomStream
 from ppl_control.trajectory.acting import act_by_policy, check_support
-from ppl_control.trajectory.continuous_rollout import ContinuousRollout, roll_out
+from ppl_control.trajectory.continuous_rollout import ContinuousRollout, roll_out, total_gains
 from ppl_control.trajectory.handlers import Context, GuideMessenger
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.roles import time_index
@@ -57,15 +57,23 @@ class ContinuousGuide(nn.Module):
 
     def rollout(self, n: int, reparameterised: bool = False) -> ContinuousRollout:
         """N trajectories as the guide believes them to go, from torch's current random stream."""
+        return self._drawn(roll_out, n, reparameterised)
+
+    def total_gains(self, n: int, reparameterised: bool = False) -> Tensor:
+        """What ``rollout`` says of the ELBO of each of n trajectories, nats [n], without keeping them."""
+        return self._drawn(total_gains, n, reparameterised)
+
+    def _drawn(self, how: Any, n: int, reparameterised: bool) -> Any:
         act = act_by_policy(self.model, self.policy, reparameterised)
-        return roll_out(self.model, act, n, believed=self.believed, reparameterised=reparameterised)
+        learned = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        return how(self.model, act, n, believed=self.believed, reparameterised=reparameterised, learned=learned)
 
     def initial(self) -> Any:
         """q(s₀)."""
         truth = self.model.mdp.initial()
         return truth if self.believed is None else self.believed.initial(truth)
 
-    def transition(self, state: torch.Tensor, action: torch.Tensor, t: int) -> Any:
+    def transition(self, state: Tensor, action: Tensor, t: int) -> Any:
         """q(s'|s,a,t) for states [*b, n] and actions [*b, m]."""
         truth = self.model.mdp.transition(state, action)
         return truth if self.believed is None else self.believed.transition(state, action, t, truth)

@@ -62,7 +62,8 @@ class ContinuousPlanGuide(nn.Module):
     def rollout(self, n: int, reparameterised: bool = False) -> ContinuousRollout:
         """N plans carried out; their log-density stands at the first step, in ``choice`` and ``log_q``."""
         plan, log_q = self.draw(n, reparameterised)
-        found = roll_out(self.model, act_by_plan(plan), n, reparameterised=reparameterised)
+        learned = [plan] if plan.requires_grad else []
+        found = roll_out(self.model, act_by_plan(plan), n, reparameterised=reparameterised, learned=learned)
         prior = self.model.prior
         places = zip(found.states[:-1], found.actions, strict=True)
         choice = torch.stack([prior.log_prob(state, action, t) for t, (state, action) in enumerate(places)])

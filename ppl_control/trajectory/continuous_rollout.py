@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,8 +12,11 @@ from torch import Tensor
 
 from ppl_control.trajectory.masked import closed_kl
 from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.stretches import in_stretches, stretches
 
-__all__ = ["Believed", "ContinuousRollout", "roll_out"]
+__all__ = ["Believed", "ContinuousRollout", "roll_out", "total_gains"]
+
+LONG = 2**17  # steps of all trajectories together whose graph, some 0.5 GB, is worth a second forward pass
 
 
 class Believed(Protocol):
@@ -67,7 +70,13 @@ class ContinuousRollout:
 
 
 def roll_out(
-    model: TrajectoryModel, act: Act, n: int, *, believed: Believed | None = None, reparameterised: bool = False
+    model: TrajectoryModel,
+    act: Act,
+    n: int,
+    *,
+    believed: Believed | None = None,
+    reparameterised: bool = False,
+    learned: Sequence[Tensor] = (),
 ) -> ContinuousRollout:
     """Draw n trajectories of a continuous model, from torch's current random stream.
 
@@ -77,47 +86,108 @@ def roll_out(
         n: number of trajectories.
         believed: the guide's own beliefs; None: the model's dynamics, whose terms cancel.
         reparameterised: draw with ``rsample``, so that gradients run through the trajectories.
+        learned: every tensor that ``act`` and ``believed`` hang on and whose gradient is wanted. With them a long
+            rollout keeps the graph of √T steps at a time (see ``stretches``); the numbers are the same.
     """
-    mdp, horizon = model.mdp, model.horizon
-    assert horizon is not None
+    walk = _Walk(model, act, believed, reparameterised)
+    start, first, first_log_q = walk.begin(n)
+    parts = list(walk.go(start, learned, lambda columns: columns))
+    columns = (torch.cat(column) for column in zip(*parts, strict=True))
+    following, actions, alive, weights, rewards, choices, densities, worlds = columns
+    states = torch.cat([start[None], following])
+    return ContinuousRollout(states, actions, alive, weights, rewards, choices, densities, worlds, first, first_log_q)
 
-    def draw(distribution: Any, *shape: int) -> Tensor:
-        drawn = distribution.rsample(shape) if reparameterised else distribution.sample(shape)
-        return drawn.to(mdp.dtype)
 
-    first_truth = mdp.initial()
-    start = first_truth if believed is None else believed.initial(first_truth)
-    state = draw(start, n)
-    nothing = state.new_zeros(n)
-    first = first_log_q = nothing
-    if believed is not None:
-        first = _minus_kl(start, first_truth, state)
-        first_log_q = start.log_prob(state)
-    alive, weight = ~mdp.done(state), torch.ones_like(nothing)
-    states, columns = [state], []
-    for t in range(horizon):
-        here = weight * alive
-        action, choice, log_q = act(state, t)
-        world = nothing
-        truth = mdp.transition(state, action)
-        belief = truth if believed is None else believed.transition(state, action, t, truth)
-        following = draw(belief)
-        if believed is not None:
-            world = _minus_kl(belief, truth, following)
-            log_q = log_q + belief.log_prob(following)
-        reward = here * mdp.reward(state, action, following)
-        stays = alive & ~mdp.done(following)
-        weight = weight * model.discount
-        if t == horizon - 1:
-            reward = reward + torch.where(stays, weight, 0.0) * mdp.final_reward(following)
-        columns.append((action, alive, here, reward, here * choice, log_q, here * world))
-        state = torch.where(alive[:, None], following, state)
-        alive = stays
-        states.append(state)
-    actions, lived, weights, rewards, choices, densities, worlds = (torch.stack(c) for c in zip(*columns, strict=True))
-    return ContinuousRollout(
-        torch.stack(states), actions, lived, weights, rewards, choices, densities, worlds, first, first_log_q
-    )
+def total_gains(
+    model: TrajectoryModel,
+    act: Act,
+    n: int,
+    *,
+    believed: Believed | None = None,
+    reparameterised: bool = False,
+    learned: Sequence[Tensor] = (),
+) -> Float[Tensor, " n"]:
+    """Log p(τ, O) − log q(τ) of n trajectories as ``roll_out`` draws them, nats, of which nothing else is kept.
+
+    Over T steps memory grows as √T. Arguments as for ``roll_out``.
+    """
+    walk = _Walk(model, act, believed, reparameterised)
+    start, total, _ = walk.begin(n)
+
+    def gains(columns: tuple[Tensor, ...]) -> tuple[Tensor]:
+        *_, reward, choice, _, world = columns
+        return ((reward / model.temperature + choice + world).sum(0),)
+
+    for (part,) in walk.go(start, learned, gains):
+        total = total + part
+    return total
+
+
+class _Walk:
+    """n trajectories on their way."""
+
+    def __init__(self, model: TrajectoryModel, act: Act, believed: Believed | None, reparameterised: bool) -> None:
+        self.model, self.act, self.believed, self.reparameterised = model, act, believed, reparameterised
+
+    def begin(self, n: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Where they start, −KL(q(s₀) ‖ p(s₀)) or its estimate, and log q(s₀), nats; 0 where q(s₀) is p(s₀)."""
+        truth = self.model.mdp.initial()
+        start = truth if self.believed is None else self.believed.initial(truth)
+        state = self._draw(start, n)
+        if self.believed is None:
+            return state, state.new_zeros(n), state.new_zeros(n)
+        return state, _minus_kl(start, truth, state), start.log_prob(state)
+
+    def go(
+        self, start: Tensor, learned: Sequence[Tensor], keep: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """All steps, stretch by stretch where there are many; yields what is to be kept of the columns of each."""
+        horizon = self.model.horizon
+        assert horizon is not None
+        again = bool(learned) and torch.is_grad_enabled()
+        carried = (start, ~self.model.mdp.done(start), start.new_ones(len(start)))
+        for times in stretches(horizon) if len(start) * horizon >= LONG else [range(horizon)]:
+
+            def run(*carried: Tensor, times: range = times) -> tuple[Tensor, ...]:
+                *ends, columns = self(times, *carried)
+                return *ends, *keep(columns)
+
+            if again and len(times) < horizon:
+                if not self.reparameterised:  # what is drawn has no gradient, though a graph may say that it could
+                    carried = (carried[0].detach(), *carried[1:])
+                found = in_stretches(run, carried, learned)
+            else:
+                found = run(*carried)
+            carried = found[:3]
+            yield found[3:]
+
+    def __call__(self, times: range, state: Tensor, alive: Tensor, weight: Tensor) -> tuple[Any, ...]:
+        """State, alive and weight after these times, and s_{t+1} and the columns of a rollout, time first."""
+        mdp, believed, nothing = self.model.mdp, self.believed, torch.zeros_like(weight)
+        columns = []
+        for t in times:
+            here = weight * alive
+            action, choice, log_q = self.act(state, t)
+            world = nothing
+            truth = mdp.transition(state, action)
+            belief = truth if believed is None else believed.transition(state, action, t, truth)
+            following = self._draw(belief)
+            if believed is not None:
+                world = _minus_kl(belief, truth, following)
+                log_q = log_q + belief.log_prob(following)
+            reward = here * mdp.reward(state, action, following)
+            stays = alive & ~mdp.done(following)
+            weight = weight * self.model.discount
+            if t + 1 == self.model.horizon:
+                reward = reward + torch.where(stays, weight, 0.0) * mdp.final_reward(following)
+            state = torch.where(alive[:, None], following, state)
+            columns.append((state, action, alive, here, reward, here * choice, log_q, here * world))
+            alive = stays
+        return state, alive, weight, tuple(torch.stack(column) for column in zip(*columns, strict=True))
+
+    def _draw(self, distribution: Any, *shape: int) -> Tensor:
+        drawn = distribution.rsample(shape) if self.reparameterised else distribution.sample(shape)
+        return drawn.to(self.model.mdp.dtype)
 
 
 def _minus_kl(q: Any, p: Any, value: Tensor) -> Tensor:

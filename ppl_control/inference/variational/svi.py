@@ -48,6 +48,10 @@ class SVI:
     Raises:
         ValueError: a setting out of its range; at ``infer``, settings that cannot serve the model.
 
+    Note:
+        On continuous models long rollouts keep the graph of √T steps at a time and make the others anew for the
+        gradient: ``"reparameterised"`` then takes memory for √T steps, ``"score"`` for the numbers of all T.
+
     References:
         Hoffman et al. (2013); Levine (2018), arXiv 1805.00909, section 3.2.
     """

@@ -41,8 +41,7 @@ class Reparameterised:
 
     def loss(self, guide: Any, n: int, baseline: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
         """One batch."""
-        rollout = guide.rollout(n, reparameterised=True)
-        bound = rollout.gains(guide.model.temperature).sum(0) + rollout.first
+        bound = _totals(guide, n, reparameterised=True)
         return bound.detach(), -bound.mean(), baseline
 
     def answer(self, guide: Any, n: int) -> Answer:
@@ -139,6 +138,14 @@ def _adam(guide: Any) -> AdamSettings:
     return AdamSettings(0.05 if table else 0.01, (0.9, 0.99))
 
 
+def _totals(guide: Any, n: int, reparameterised: bool = False) -> Tensor:
+    """Log p(τ, O) − log q(τ) of n trajectories, nats [n]."""
+    if isinstance(guide, ContinuousGuide):
+        return guide.total_gains(n, reparameterised)
+    rollout = guide.rollout(n, reparameterised)
+    return rollout.gains(guide.model.temperature).sum(0) + rollout.first
+
+
 @torch.no_grad()
 def _answer(guide: Any, n: int) -> Answer:
     exact = _linear_gaussian_bound(guide)
@@ -146,7 +153,6 @@ def _answer(guide: Any, n: int) -> Answer:
         return Answer(exact)
     if _is_point(guide):
         return Answer(-math.inf)
-    rollout = guide.rollout(max(FINAL_RUNS, n))
-    totals = rollout.gains(guide.model.temperature).sum(0) + rollout.first
+    totals = _totals(guide, max(FINAL_RUNS, n))
     mean, stderr = float(totals.mean()), float(totals.std() / len(totals) ** 0.5)
     return Answer(mean, stderr if math.isfinite(mean) else math.nan)
