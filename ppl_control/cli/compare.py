@@ -63,7 +63,10 @@ def compare(
     given = parse_settings(settings or [])
     named = _build(problems, given)
     runs = {name: _methods(name, made, asked, steps) for name, made in named.items()}
-    parts = [compare_models({name: made}, runs[name], seeds=numbers, progress=True) for name, made in named.items()]
+    try:
+        parts = [compare_models({name: made}, runs[name], seeds=numbers, progress=True) for name, made in named.items()]
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("nothing is kept; ppl-control sweep --out FOLDER keeps every run that ended") from None
     result = _together(parts, {"problems": {p.name: plain(_used(p, given)) for p in problems}})
     if save is not None:
         result.save(save)

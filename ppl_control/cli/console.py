@@ -5,19 +5,34 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
-__all__ = ["number", "plain", "print_json", "say", "screen"]
+__all__ = ["end_unfinished", "number", "plain", "print_json", "say", "screen"]
 
+INTERRUPTED = 130  # 128 + SIGINT
 WIDTH = 120  # of tables that go to a file or a pipe
 
 
 def say(text: str) -> None:
     """One line on standard error."""
     typer.echo(text, err=True)
+
+
+def end_unfinished(checkpoint: Path | None) -> NoReturn:
+    """Say in one line how to go on with a fit that Ctrl-C ended, and end with the exit code that shells have for that.
+
+    Args:
+        checkpoint: where its state is kept.
+    """
+    how = "give --checkpoint FILE, and the same command will go on from where it was ended"
+    if checkpoint is not None:
+        how = f"the same command goes on from {checkpoint}"
+    say(f"interrupted, and unfinished: {how}")
+    raise typer.Exit(INTERRUPTED)
 
 
 def screen() -> Console:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ppl_control.cli.console import number, print_json, screen
+from ppl_control.cli.console import end_unfinished, number, print_json, screen
 from ppl_control.cli.methods import WITH_VALUES, choose
 from ppl_control.cli.problems import build, find
 from ppl_control.cli.settings import literal
@@ -48,10 +48,16 @@ def solve(
     ] = None,
     method: Annotated[str, typer.Option(metavar="NAME", help=f"Of {', '.join(WITH_VALUES)}.")] = "soft_value_iteration",
     seed: Annotated[int, typer.Option(help="Seed of methods that sample.")] = 0,
+    checkpoint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="For methods in steps: kept now and then; one is resumed.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the solution for ppl_control.load.")] = None,
 ) -> None:
-    """Solve one tabular environment: bound, values and policy at the start, returns."""
+    """Solve one tabular environment: bound, values and policy at the start, returns.
+
+    Ctrl-C ends a method in steps after the one in flight: what was found is reported and saved; exit code 130.
+    """
     (label, chosen), *_ = choose([method]).items()
     if label not in WITH_VALUES:
         raise ValueError(f"--method: {label} gives no values of states; use `ppl-control compare {env_id}`")
@@ -68,7 +74,7 @@ def solve(
     model = build(find(env_id), given)
     if not model.is_tabular:
         raise ValueError(f"ENV_ID: {env_id} has no tables; use `ppl-control compare {env_id}`")
-    solution = infer(model, chosen, seed=seed, title=f"{env_id}: {label}")
+    solution = infer(model, chosen, seed=seed, checkpoint=checkpoint, title=f"{env_id}: {label}")
     if save is not None:
         solution.save(save)
     found = _report(env_id, label, solution)
@@ -76,6 +82,8 @@ def solve(
         print_json(found)
     else:
         _print(screen(), found, describe(model))
+    if not solution.finished:
+        end_unfinished(checkpoint)
 
 
 def _report(env_id: str, label: str, solution: Solution) -> dict[str, Any]:
@@ -84,6 +92,7 @@ def _report(env_id: str, label: str, solution: Solution) -> dict[str, Any]:
         "environment": env_id,
         "method": label,
         "exact": solution.exact,
+        "finished": solution.finished,
         "horizon": model.horizon,
         "temperature": solution.temperature,
         "discount": model.discount,

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ppl_control.callbacks import Evaluations, TensorBoard
-from ppl_control.cli.console import number, print_json, say, screen
+from ppl_control.cli.console import end_unfinished, number, print_json, say, screen
 from ppl_control.cli.settings import parse_settings
 from ppl_control.cli.tables import describe_versions
 from ppl_control.comparison import versions
@@ -52,7 +52,10 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the solution for ppl_control.load.")] = None,
 ) -> None:
-    """Train a soft actor-critic, soft Q-learning or a soft policy gradient, evaluating on the way."""
+    """Train a soft actor-critic, soft Q-learning or a soft policy gradient, evaluating on the way.
+
+    Ctrl-C ends the run after the step in flight: what was learned is reported and saved; exit code 130.
+    """
     if method not in METHODS:
         raise ValueError(f"METHOD: {method!r} is none of {', '.join(METHODS)}")
     if save is not None and save.is_dir():
@@ -77,6 +80,8 @@ def train(
         print_json(found)
     else:
         _print(screen(), found)
+    if not solution.finished:
+        end_unfinished(checkpoint)
 
 
 def _chosen(method: str, steps: int | None, settings: dict[str, Any]) -> Any:
@@ -94,6 +99,7 @@ def _report(method: str, env_id: str, solution: Solution, result: Evaluation, se
         "environment": env_id,
         "method": method,
         "settings": repr(solution.method),
+        "finished": solution.finished,
         "temperature": solution.temperature,
         "log_evidence_bound": solution.log_evidence_bound,
         "log_evidence_bound_stderr": solution.log_evidence_bound_stderr,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ppl_control.evaluation import Evaluation, evaluate
 from ppl_control.inference import MessagePassing, Solution, infer
+from ppl_control.interruption import interruptible
 from ppl_control.runs.plan import Job
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -38,9 +39,10 @@ def carry_out(job: Job, progress: bool = False) -> Run:
     """
     model, title = job.model.made, f"{job.model.label}: {job.method.label}"
     start = time.perf_counter()
-    solution = infer(model, job.method.made, seed=job.seed, progress=progress, title=title)
+    with interruptible() as interrupted:
+        solution = infer(model, job.method.made, seed=job.seed, progress=progress, title=title)
     seconds = time.perf_counter() - start
-    if not solution.finished:
+    if interrupted() or not solution.finished:  # also in its last step: who pressed it wants no other run to begin
         raise KeyboardInterrupt
     evaluation = evaluate(solution, model, episodes=job.episodes, seed=job.seed)
     return Run(job.model.label, job.method.label, job.seed, solution, evaluation, seconds)
