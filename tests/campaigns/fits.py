@@ -30,7 +30,7 @@ from ppl_control.policies import CategoricalMLP
 from tests.problems import random_problem
 from tests.trajectory.test_from_program import as_program
 
-__all__ = ["FITS", "fit"]
+__all__ = ["FITS", "bits", "fit"]
 
 SMALL = {"hidden": (16, 16), "batch_size": 32, "compile": False, "episodes": 2}
 
@@ -96,14 +96,14 @@ def fit(name: str, checkpoint: Path, out: Path) -> None:
     """Make one fit to its end, from where its checkpoint stands, and write every bit of what it found."""
     warnings.simplefilter("error")
     torch.set_num_threads(1)
-    found = json.dumps(dict(_bits("", FITS[name](checkpoint))))
+    found = json.dumps(dict(bits(FITS[name](checkpoint))))
     out.write_text(found)
 
 
-def _bits(place: str, value: Any) -> Iterator[tuple[str, str]]:
+def bits(value: Any, place: str = "") -> Iterator[tuple[str, str]]:
     """Everything that a result holds in numbers, place by place, exactly."""
     if isinstance(value, nn.Module):
-        yield from _bits(place, value.state_dict())
+        yield from bits(value.state_dict(), place)
     elif isinstance(value, Tensor):
         kept = value.detach().contiguous()
         yield place, f"{list(kept.shape)} {hashlib.sha256(kept.numpy().tobytes()).hexdigest()}"
@@ -111,13 +111,13 @@ def _bits(place: str, value: Any) -> Iterator[tuple[str, str]]:
         yield place, value.hex()
     elif isinstance(value, dict):
         for name, entry in value.items():
-            yield from _bits(f"{place}.{name}", entry)
+            yield from bits(entry, f"{place}.{name}")
     elif isinstance(value, list | tuple):
         for number, entry in enumerate(value):
-            yield from _bits(f"{place}[{number}]", entry)
+            yield from bits(entry, f"{place}[{number}]")
     elif isinstance(value, bool | int):
         yield place, str(value)
     elif hasattr(value, "__dataclass_fields__"):
         for name in value.__dataclass_fields__:
             if name not in ("model", "method", "seconds"):
-                yield from _bits(f"{place}.{name}", getattr(value, name))
+                yield from bits(getattr(value, name), f"{place}.{name}")

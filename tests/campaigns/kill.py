@@ -26,6 +26,7 @@ from tests.campaigns.fits import FITS, fit
 
 __all__ = ["Tally", "campaign"]
 
+EARLY = 0.1  # share of the kills that may come before the fit has begun, while its process still gets ready
 LONGEST = 300.0  # seconds that a fit may take before it hangs
 
 
@@ -81,9 +82,18 @@ def _undisturbed(context: Any, name: str, folder: Path) -> tuple[dict[str, str],
     """What the fit finds, and its seconds."""
     folder.mkdir()
     _run(context, name, folder).join(LONGEST)  # what is imported late is imported in the server now
+    child = _run(context, name, folder, "again.pt")
+    _wait_for_writing(child, folder / "again.pt")
     began = time.monotonic()
-    found = _finished(_run(context, name, folder, "again.pt"), name, folder)
+    found = _finished(child, name, folder)
     return found, time.monotonic() - began
+
+
+def _wait_for_writing(child: Any, checkpoint: Path) -> None:
+    """Until the fit has written its checkpoint: it does when it begins, or has resumed."""
+    before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    while child.is_alive() and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+        child.join(0.001)
 
 
 def _killed(
@@ -100,6 +110,8 @@ def _killed(
     killed = 0
     while killed < most:
         child = _run(context, name, folder)
+        if rng.uniform() > EARLY:
+            _wait_for_writing(child, folder / "run.pt")
         child.join(rng.uniform(0, 0.6 * seconds))
         if not child.is_alive():
             break  # it came to its end between two kills
