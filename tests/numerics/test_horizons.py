@@ -25,7 +25,7 @@ CASES = [
     pytest.param(extreme(scale=r, temperature=a, horizon=STEPS, discount=g, prior=prior), id=f"{prior}-{g}-{r:g}-{a:g}")
     for prior in PRIORS
     for g in (1.0, 0.9)
-    for r, a in SCALES
+    for r, a in (SCALES if g == 1.0 else SCALES[1:3])
 ]
 
 
