@@ -83,7 +83,9 @@ def sweep(
         )
         plan = Plan(pairs, parse_seeds("--seeds", seeds or ["0"]), threads=threads)
         with _travelling([Path(spec).resolve().parent for spec in model if Path(spec).is_file()]):
-            result = swept(plan, workers=workers or (1 if address is None else None), address=address, folder=out)
+            result = swept(
+                plan, workers=1 if workers is None and address is None else workers, address=address, folder=out
+            )
     if save is not None:
         result.save(save)
     if as_json:

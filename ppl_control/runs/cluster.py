@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,8 @@ from ppl_control.runs.plan import Job
 from ppl_control.runs.shipping import Bench, Shipper, opened
 
 __all__ = ["RayCluster"]
+
+KNOCK = 10.0  # seconds to wait for an answer
 
 
 class RayCluster:
@@ -91,17 +94,32 @@ def _ray() -> Any:
     try:
         import ray
         import ray.exceptions
+        import ray.util
     except ImportError as error:
         raise ValueError(f"address: a cluster needs Ray: pip install 'ppl-control[ray]' ({error})") from error
     return ray
 
 
 def _connect(ray: Any, address: str) -> None:
+    _knock(ray, address)
     with _without_usage_statistics():
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             raise ValueError(f"address: no Ray cluster at {address!r}: {error}") from error
+
+
+def _knock(ray: Any, address: str) -> None:
+    """Ray itself would knock for two minutes where nobody is at home."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        return  # a name, or nothing that Ray will take
+    if host in ("localhost", "127.0.0.1", "[::1]"):
+        host = ray.util.get_node_ip_address()  # where Ray looks for it
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"address: no Ray cluster at {address!r}: {error}") from error
 
 
 @contextmanager

@@ -100,20 +100,18 @@ def conduct(
     for job, outcome in found.items():
         counts = counts.after(outcome)
         yield job, outcome
-    watch(counts)
-    missing = [job for job in jobs if job not in found]
-    if not missing:
-        return
 
     def tell(tally: Tally) -> None:
         nonlocal counts
         counts = replace(counts, tally=tally)
         watch(counts)
 
-    with closing(supervise(missing, crew(), attempts=attempts, watch=tell)) as ended:
-        for job, outcome, tries in ended:
-            if results is not None:
-                results.keep(job, outcome, tries)
-            counts = counts.after(outcome)
-            yield job, outcome
-    watch(replace(counts, tally=replace(counts.tally, running=0)))
+    missing = [job for job in jobs if job not in found]
+    if missing:
+        with closing(supervise(missing, crew(), attempts=attempts, watch=tell)) as ended:
+            for job, outcome, tries in ended:
+                if results is not None:
+                    results.keep(job, outcome, tries)
+                counts = counts.after(outcome)
+                yield job, outcome
+    tell(replace(counts.tally, running=0))

@@ -16,7 +16,10 @@ __all__ = ["display"]
 
 @contextmanager
 def display(title: str, *, shown: bool) -> Iterator[Callable[[Counts], None]]:
-    """Yield ``watch(counts)``: a bar of the runs that have ended, counts of all others, and a line for each loss."""
+    """Yield ``watch(counts)``: a bar of the runs that have ended, counts of all others, and a line for each loss.
+
+    It appears with the first counts, so that what goes wrong before is told alone.
+    """
     if not shown:
         yield lambda counts: None
         return
@@ -27,18 +30,23 @@ def display(title: str, *, shown: bool) -> Iterator[Callable[[Counts], None]]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[counts]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
-        task = bar.add_task(title, total=None, counts="")
-        told = 0
+    bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
+    task = bar.add_task(title, total=None, counts="")
+    told = 0
 
-        def watch(counts: Counts) -> None:
-            nonlocal told
-            bar.update(task, total=counts.total, completed=counts.finished + counts.failed, counts=_in_words(counts))
-            for loss in counts.tally.losses[told:]:
-                bar.console.print(escape(loss), style="dim", soft_wrap=True, highlight=False)
-            told = len(counts.tally.losses)
+    def watch(counts: Counts) -> None:
+        nonlocal told
+        bar.start()
+        bar.update(task, total=counts.total, completed=counts.finished + counts.failed, counts=_in_words(counts))
+        for loss in counts.tally.losses[told:]:
+            bar.console.print(escape(loss), style="dim", soft_wrap=True, highlight=False)
+        told = len(counts.tally.losses)
 
+    try:
         yield watch
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def _in_words(counts: Counts) -> str:

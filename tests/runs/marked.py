@@ -24,6 +24,7 @@ class Marked:
         once: seeds whose first attempt ends its process with SIGKILL.
         always: seeds all of whose attempts do.
         bad: seeds that raise.
+        held: seeds from this one on wait for ``opened(log)``.
     """
 
     log: str
@@ -31,6 +32,7 @@ class Marked:
     once: tuple[int, ...] = ()
     always: tuple[int, ...] = ()
     bad: tuple[int, ...] = ()
+    held: int | None = None
     method: SVI = SVI(steps=2, estimator="score", particles=8)  # noqa: RUF009  (frozen)
 
     @property
@@ -44,6 +46,8 @@ class Marked:
         first = not list(Path(self.log).glob(f"{seed}.*"))
         (Path(self.log) / f"{seed}.{os.getpid()}.{uuid.uuid4()}").touch()
         time.sleep(self.pause)
+        while self.held is not None and seed >= self.held and not opened(Path(self.log)).exists():
+            time.sleep(0.02)
         if seed in self.always or (seed in self.once and first):
             os.kill(os.getpid(), signal.SIGKILL)
         if seed in self.bad:
@@ -58,6 +62,11 @@ class Marked:
 
     def solution(self, model: TrajectoryModel, state: Any) -> Solution:
         return self.method.solution(model, state)
+
+
+def opened(log: Path) -> Path:
+    """The file that runs wait for which are held."""
+    return log.with_suffix(".opened")
 
 
 def attempts(log: Path) -> Counter[int]:
