@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyro.distributions as dist
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +26,7 @@ from ppl_control import (
     inverse,
 )
 from ppl_control.guides import MAP, FixedDynamics, MeanField, OpenLoop, Unconstrained
-from ppl_control.models import hiking, narrow_bridge
+from ppl_control.models import bus_engine, hiking, narrow_bridge
 from ppl_control.policies import CategoricalMLP
 from tests.problems import random_problem
 from tests.trajectory.test_from_program import as_program
@@ -59,6 +60,12 @@ def _sampled(form: str, agent: Any) -> Callable[[Path], Any]:
     return run
 
 
+def _chains(checkpoint: Path) -> Any:
+    method = inverse.BayesianIRL(bus_engine.reward(), dist.Normal(0.0, 10.0), samples=4, warmup=3, chains=3)
+    demonstrations = bus_engine.demonstrations()
+    return method.fit(bus_engine.model(), demonstrations, seed=3, progress=False, checkpoint=checkpoint)
+
+
 def _program() -> TrajectoryModel:
     return as_program(random_problem(8, prior="uniform", shared=False, ends=False))
 
@@ -88,6 +95,7 @@ FITS: dict[str, Callable[[Path], Any]] = {
     "actor_critic_discrete": _inferred(lambda: _simulator("CartPole-v1"), SoftActorCritic(steps=600, **SMALL)),
     "sampled_reward": _sampled("importance", SoftActorCritic(steps=400, temperature="model", **SMALL)),
     "sampled_adversary": _sampled("adversarial", SoftQLearning(steps=3000, episodes=2, hidden=(8,))),
+    "chains": _chains,
     "actor_critic_tabular": _inferred(lambda: _simulator("FrozenLake-v1"), SoftActorCritic(steps=600, **SMALL)),
 }
 

@@ -125,5 +125,5 @@ class BayesianIRL:
                 run = identity(model, self, seed) | {"demonstrations": digest_of(seen)[:12]}
                 return Keeper(chains, run, checkpoint, most=self.chains)
 
-            draws = by_nuts(self, program, start, seed, progress, keep)
+            draws = by_nuts(self, program, start, seed, progress, keep, world.warm.clear)
         return answer(self, world, reward, draws, seed)

@@ -49,6 +49,7 @@ def by_nuts(
     seed: int,
     progress: bool,
     keep: Callable[[Chains], Keeper | None],
+    forget: Callable[[], object],
 ) -> Draws:
     """Chains of the no-U-turn sampler, with a dense metric.
 
@@ -62,6 +63,8 @@ def by_nuts(
         seed: of the chains' streams, of which each has its own.
         progress: whether to show the bar.
         keep: resumes the chains that were made before; what it returns stores them after each.
+        forget: called before each chain: takes back what an earlier one left behind, such as the value that the next
+            fixed point is sought from, so that a chain hangs on its stream alone, to the last bit.
 
     Raises:
         KeyboardInterrupt: Ctrl-C before there were four draws.
@@ -76,6 +79,7 @@ def by_nuts(
         while chains.number < method.chains:
             made = chains.number * each
             chain = _Chain(lambda i, made=made: advance(made + i, {}), interrupted)
+            forget()
             with RandomStream(streams[chains.number]), pyro.get_param_store().scope(), torch.enable_grad():
                 whole = chain.run(method, program, start)
             if not whole:
