@@ -23,11 +23,13 @@ __all__ = [
     "require_widths",
     "shown",
     "size_of",
+    "tried",
     "truth",
     "whole",
 ]
 
 LARGEST = 2**63 - 1  # whole number that tensors and arrays can hold
+MOST_SAID = 1000  # characters of somebody else's error message
 WIDEST = 2**31 - 1  # axis that anybody could hold in memory, and an int32 can number
 
 _short = reprlib.Repr()
@@ -166,6 +168,15 @@ def functions(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
         if isinstance(each, type) or not callable(each):
             raise ValueError(f"{name}: expected functions, got {shown(each)}")
     return given
+
+
+def tried(name: str, call: Callable[[], Any], doing: str = "when it was tried") -> Any:
+    """What something of the user's returns, or a ValueError that names it where it fails, with whatever it raised."""
+    try:
+        return call()
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error)[:MOST_SAID]}"
+        raise ValueError(f"{name}: failed {doing}: {reason}") from error
 
 
 def one_of(name: str, value: Any, choices: Sequence[Any]) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.distributions import constraints, transform_to
 
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import tried
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Custom", "CustomGuide"]
@@ -57,7 +58,7 @@ class CustomGuide(nn.Module):
         self._constraints: dict[str, Any] = {}
         with RandomStream(0), torch.no_grad():
             there = _drawn(poutine.trace(model.model).get_trace())
-            drawn = _drawn(poutine.trace(self).get_trace())
+            drawn = _drawn(tried("guide", poutine.trace(self).get_trace))
         unknown = [name for name in drawn if name not in there]
         if unknown:
             raise ValueError(f"guide: unknown site {unknown[0]!r}; the model draws {there}")

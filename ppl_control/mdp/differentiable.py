@@ -13,10 +13,12 @@ from torch import Tensor
 
 from ppl_control.mdp.continuous import ActionSpace, as_initial, check_action_space, in_pyro
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import tried
 
 __all__ = ["DifferentiableMDP"]
 
 PROBES = 3  # states the functions are tried on
+ON_BATCH = f"on a batch of {PROBES} states"
 
 
 class DifferentiableMDP:
@@ -161,7 +163,7 @@ class DifferentiableMDP:
     def _probe(self) -> None:
         with RandomStream(0), torch.no_grad():
             state, action = self._some()
-            belief = _tried("transition", lambda: self.transition(state, action))
+            belief = tried("transition", lambda: self.transition(state, action), ON_BATCH)
             shapes = tuple(getattr(belief, "batch_shape", ())), tuple(getattr(belief, "event_shape", ()))
             if shapes != ((PROBES,), (self.state_dim,)):
                 raise ValueError(
@@ -174,7 +176,7 @@ class DifferentiableMDP:
                 ("final_reward", lambda: self.final_reward(following)),
                 ("done", lambda: self.done(following)),
             ):
-                value = _tried(name, call)
+                value = tried(name, call, ON_BATCH)
                 if not isinstance(value, Tensor) or value.shape != (PROBES,):
                     got = tuple(value.shape) if isinstance(value, Tensor) else value
                     raise ValueError(f"{name}: expected shape ({PROBES},) on a batch of {PROBES} states, got {got!r}")
@@ -197,10 +199,3 @@ def _arguments(function: Callable[..., Any]) -> int:
     if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in named):
         return 3
     return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in named)
-
-
-def _tried(name: str, call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except Exception as error:
-        raise ValueError(f"{name}: failed on a batch of {PROBES} states: {type(error).__name__}: {error}") from error

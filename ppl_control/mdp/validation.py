@@ -10,7 +10,7 @@ import torch
 
 from ppl_control.settings import shown
 
-__all__ = ["as_array", "check_finite", "check_names", "check_nonnegative", "check_sums", "tolerance"]
+__all__ = ["as_array", "as_tensor", "check_finite", "check_names", "check_nonnegative", "check_sums", "tolerance"]
 
 
 def as_array(name: str, value: object) -> np.ndarray:
@@ -31,6 +31,23 @@ def as_array(name: str, value: object) -> np.ndarray:
         return array.astype(np.float64)
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise ValueError(f"{name}: expected a rectangular table of numbers, got {error}") from error
+
+
+def as_tensor(name: str, value: object, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """A tensor of floats with memory of its own, in the precision it came in or another; a tensor stays on its device.
+
+    Raises:
+        ValueError: no rectangular table of real numbers.
+    """
+    if isinstance(value, torch.Tensor) and value.is_floating_point() and _has_numbers(value):
+        table = value.detach().clone()
+    else:
+        table = torch.as_tensor(np.array(as_array(name, value), order="C"))
+    return table if dtype is None else table.to(dtype)
+
+
+def _has_numbers(value: torch.Tensor) -> bool:
+    return value.layout == torch.strided and not value.is_meta
 
 
 def tolerance(array: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ppl_control.policies.base import Policy, Time
 from ppl_control.policies.network import StateInputs, StateNetwork
-from ppl_control.settings import real, size_of
+from ppl_control.settings import real, shown, size_of
 
 __all__ = ["BoltzmannMLP"]
 
@@ -59,6 +59,8 @@ class BoltzmannMLP(Policy):
     ) -> None:
         super().__init__()
         temperature = real("temperature", temperature, above=0)
+        if prior is not None and not isinstance(prior, nn.Module):
+            raise ValueError(f"prior: expected a policy, got {shown(prior)}")
         num_actions = size_of("num_actions", num_actions)
         inputs = StateInputs(
             num_states=num_states, features=features, num_features=num_features, horizon=horizon, dtype=dtype

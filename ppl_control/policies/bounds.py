@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, Transform, constraints
 from torch.nn.functional import softplus
 
+from ppl_control.mdp.validation import as_tensor
+from ppl_control.settings import shown
+
 __all__ = ["Bound", "Bounds", "Squash", "Squashed"]
 
 Bound = float | Sequence[float] | np.ndarray | Tensor | None
@@ -97,13 +100,15 @@ class Bounds(nn.Module):
     def __init__(self, low: Bound, high: Bound, action_dim: int, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
         if (low is None) != (high is None):
-            raise ValueError(f"low and high: give both or neither, got {low!r} and {high!r}")
+            raise ValueError(f"low and high: give both or neither, got {shown(low)} and {shown(high)}")
         self.low: Tensor | None
         self.high: Tensor | None
         self.register_buffer("low", _bound("low", low, action_dim, dtype))
         self.register_buffer("high", _bound("high", high, action_dim, dtype))
         if self.low is not None and self.high is not None and bool((self.low >= self.high).any()):
-            raise ValueError(f"low: expected less than high, got {self.low.tolist()} and {self.high.tolist()}")
+            raise ValueError(
+                f"low: expected less than high, got {shown(self.low.tolist())} and {shown(self.high.tolist())}"
+            )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -125,11 +130,12 @@ class Bounds(nn.Module):
 def _bound(name: str, bound: Bound, action_dim: int, dtype: torch.dtype) -> Tensor | None:
     if bound is None:
         return None
-    given = torch.as_tensor(bound, dtype=dtype)
+    given = as_tensor(name, bound, dtype)
     if given.ndim > 1 or given.numel() not in (1, action_dim):
         raise ValueError(f"{name}: expected a number or shape [{action_dim}], got shape {list(given.shape)}")
     if not bool(given.isfinite().all()):
         raise ValueError(
-            f"{name}: expected finite bounds, got {given.tolist()}; an unbounded action wants a policy without bounds"
+            f"{name}: expected finite bounds, got {shown(given.tolist())}; an unbounded action wants a policy without "
+            "bounds"
         )
     return given.detach().expand(action_dim).clone()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ppl_control.policies.base import Policy, Time, mode_of
+from ppl_control.settings import shown
 
 __all__ = ["Deterministic"]
 
@@ -21,11 +22,13 @@ class Deterministic(Policy):
         policy: a policy whose distribution has a mode.
 
     Raises:
-        ValueError: at the call, a distribution without a mode (a flow).
+        ValueError: no policy; at the call, a distribution without a mode (a flow).
     """
 
     def __init__(self, policy: nn.Module) -> None:
         super().__init__()
+        if not isinstance(policy, nn.Module):
+            raise ValueError(f"policy: expected a policy, got {shown(policy)}")
         self.policy = policy
         self.state_ndim = getattr(policy, "state_ndim", 0)
         self.replans = getattr(policy, "replans", False)

@@ -11,7 +11,10 @@ from pyro.distributions import MultivariateNormal
 from torch import Tensor, nn
 
 from ppl_control.mdp.normal_forms import mean_and_covariance
+from ppl_control.mdp.validation import as_tensor
+from ppl_control.policies.arguments import as_time, as_vectors
 from ppl_control.policies.base import Policy, Time
+from ppl_control.settings import floating_type, shown, size_of
 
 __all__ = ["LinearGaussianPolicy", "LinearGaussianTables", "tabulate_linear_gaussian"]
 
@@ -61,7 +64,10 @@ class LinearGaussianPolicy(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> LinearGaussianPolicy:
         """N(0, I), whatever the state; time-dependent where a horizon is given."""
-        times = () if horizon is None else (horizon,)
+        sizes = {"horizon": horizon, "action_dim": action_dim, "state_dim": state_dim}
+        sizes = {name: size_of(name, size) for name, size in sizes.items() if size is not None or name != "horizon"}
+        floating_type("dtype", dtype)
+        *times, action_dim, state_dim = sizes.values()
         gain = torch.zeros(*times, action_dim, state_dim, dtype=dtype)
         return cls(gain, torch.eye(action_dim, dtype=dtype), gain[..., 0] if with_offset else None)
 
@@ -95,31 +101,17 @@ class LinearGaussianPolicy(Policy):
 
     def forward(self, state: Tensor, t: Time = None) -> MultivariateNormal:
         """π(· | state, t); states [*b, n], times that broadcast against *b."""
-        state = torch.as_tensor(state, dtype=self.gain.dtype, device=self.gain.device)
+        state = as_vectors(state, self.gain.dtype, self.gain.device)
         if state.ndim < 1 or state.shape[-1] != self.gain.shape[-1]:
             raise ValueError(f"state: expected shape [*b, {self.gain.shape[-1]}], got {tuple(state.shape)}")
         gain, lower, shift = self.gain, self.scale_tril, self.shift
         if self.horizon is not None:
-            t = self._checked(t)
+            t = as_time(t, self.horizon - 1, self.gain.device)
             gain, lower, shift = gain[t], lower[t], None if shift is None else shift[t]
         pull = state @ gain.mT if gain.ndim == 2 else (gain @ state.unsqueeze(-1)).squeeze(-1)
         mean = -pull if shift is None else shift - pull
         # Valid by construction; torch's checks would take four fifths of the time.
         return MultivariateNormal(mean, scale_tril=lower, validate_args=False)
-
-    def _checked(self, t: Time) -> int | Tensor:
-        assert self.horizon is not None
-        if t is None:
-            raise ValueError("t: this policy depends on time and was called without it")
-        if isinstance(t, int):
-            inside = 0 <= t < self.horizon
-        else:
-            t = torch.as_tensor(t, device=self.gain.device)
-            inside = not bool(((t < 0) | (t >= self.horizon)).any())
-        if not inside:
-            times = t.tolist() if isinstance(t, Tensor) else t
-            raise ValueError(f"t: this policy has times 0 … {self.horizon - 1}, got {times}")
-        return t
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,13 +158,9 @@ def tabulate_linear_gaussian(policy: Any, state_dim: int, action_dim: int, horiz
 
 
 def _floats(name: str, value: Any) -> Tensor:
-    try:
-        table = torch.as_tensor(value).detach()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: expected numbers, got {value!r}") from error
-    table = table if table.is_floating_point() else table.to(torch.float64)
+    table = as_tensor(name, value)
     if not bool(table.isfinite().all()):
-        raise ValueError(f"{name}: expected finite numbers, got {table.tolist()}")
+        raise ValueError(f"{name}: expected finite numbers, got {shown(table.tolist())}")
     return table
 
 
@@ -188,5 +176,5 @@ def _cholesky(covariance: Tensor) -> Tensor:
     lower, info = torch.linalg.cholesky_ex(covariance)
     skew = (covariance - covariance.mT).abs().amax()
     if bool(info.any()) or bool(skew > 1e-6 * covariance.abs().amax()):
-        raise ValueError(f"covariance: expected symmetric and positive definite, got {covariance.tolist()}")
+        raise ValueError(f"covariance: expected symmetric and positive definite, got {shown(covariance.tolist())}")
     return lower

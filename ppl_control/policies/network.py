@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ppl_control.mdp.validation import as_array
+from ppl_control.mdp.validation import as_tensor
+from ppl_control.policies.arguments import as_indices, as_time, as_vectors
 from ppl_control.policies.base import Time
 from ppl_control.randomness import RandomStream
 from ppl_control.settings import WIDEST, floating_type, layer_widths, one_of, size_of, whole
@@ -34,7 +35,7 @@ class StateInputs(nn.Module):
 
     Raises:
         ValueError: not exactly one of ``num_states``, ``features`` and ``num_features``; at the call, a state
-            of another size, or a missing time where there is a horizon.
+            of another size or none of the indices, or where there is a horizon a time outside 0 … T.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class StateInputs(nn.Module):
         if num_states is not None:
             table = torch.eye(num_states, dtype=dtype)
         elif features is not None:
-            table = torch.tensor(as_array("features", features), dtype=dtype)
+            table = as_tensor("features", features, dtype)
             if table.ndim != 2 or 0 in table.shape or not bool(table.isfinite().all()):
                 raise ValueError(f"features: expected finite numbers of shape [S, F], got shape {list(table.shape)}")
         self.register_buffer("features", table)
@@ -75,14 +76,13 @@ class StateInputs(nn.Module):
     def forward(self, state: Tensor, t: Time = None) -> Float[Tensor, "*batch width"]:
         """One vector a state; ``state`` holds integer indices, numbers, or vectors [..., F]."""
         table: Tensor | None = self.features  # pyright: ignore[reportAssignmentType]
-        inputs = state.to(self.dtype) if table is None else table[state.long()]
+        inputs = as_vectors(state, self.dtype) if table is None else table[as_indices(state, len(table), table.device)]
         if self.num_features == 0:
             inputs = inputs.unsqueeze(-1)
         elif self.num_features is not None and inputs.shape[-1:] != (self.num_features,):
             raise ValueError(f"state: expected shape [..., {self.num_features}], got {list(inputs.shape)}")
         if self.horizon is not None:
-            if t is None:
-                raise ValueError("t: this policy depends on time and was called without it")
+            t = as_time(t, self.horizon, inputs.device)  # values are asked for at the horizon too
             clock = torch.as_tensor(t, dtype=inputs.dtype, device=inputs.device) / self.horizon
             inputs = torch.cat([inputs, clock.expand(inputs.shape[:-1]).unsqueeze(-1)], -1)
         return inputs

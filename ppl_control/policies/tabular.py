@@ -7,7 +7,10 @@ from jaxtyping import Float
 from pyro.distributions import Categorical
 from torch import Tensor, nn
 
+from ppl_control.mdp.validation import as_tensor
+from ppl_control.policies.arguments import as_indices, as_time
 from ppl_control.policies.base import Policy, Time
+from ppl_control.settings import floating_type, shown, size_of, tried
 
 __all__ = ["TabularPolicy", "tabulate"]
 
@@ -19,7 +22,8 @@ class TabularPolicy(Policy):
         logits: shape [S, A] (stationary) or [T, S, A] (one table a time step); −inf forbids an action.
 
     Raises:
-        ValueError: another shape; at the call, a missing or too late time for a time-dependent table.
+        ValueError: another shape, NaN, a state without actions; at the call, no such state, or a missing or too late
+            time for a time-dependent table.
 
     Example:
         >>> policy = TabularPolicy(torch.zeros(2, 3))
@@ -29,10 +33,15 @@ class TabularPolicy(Policy):
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
-        logits = torch.as_tensor(logits)
-        if logits.ndim not in (2, 3) or not logits.is_floating_point():
-            raise ValueError(f"logits: expected floats of shape [S, A] or [T, S, A], got {logits.shape}")
-        self.logits = nn.Parameter(logits.detach().clone())
+        table = as_tensor("logits", logits)
+        if table.ndim not in (2, 3) or 0 in table.shape:
+            raise ValueError(f"logits: expected floats of shape [S, A] or [T, S, A], got {tuple(table.shape)}")
+        wrong = ~(table < torch.inf).all(-1) | (table == -torch.inf).all(-1)
+        if bool(wrong.any()):
+            place = wrong.nonzero()[0].tolist()
+            row = shown(table[tuple(place)].tolist())
+            raise ValueError(f"logits{place}: expected numbers, or −inf for some but not all actions, got {row}")
+        self.logits = nn.Parameter(table)
 
     @classmethod
     def uniform(
@@ -44,8 +53,9 @@ class TabularPolicy(Policy):
         dtype: torch.dtype = torch.float64,
     ) -> TabularPolicy:
         """The uniform policy; time-dependent where a horizon is given."""
-        shape = (num_states, num_actions) if horizon is None else (horizon, num_states, num_actions)
-        return cls(torch.zeros(shape, dtype=dtype))
+        sizes = {"horizon": horizon, "num_states": num_states, "num_actions": num_actions}
+        shape = [size_of(name, size) for name, size in sizes.items() if size is not None or name != "horizon"]
+        return cls(torch.zeros(shape, dtype=floating_type("dtype", dtype)))
 
     @property
     def settings(self) -> dict[str, Tensor]:
@@ -63,14 +73,10 @@ class TabularPolicy(Policy):
 
     def forward(self, state: Tensor, t: Time = None) -> Categorical:
         """π(· | state, t); ``state`` holds integer indices of any shape."""
-        state = torch.as_tensor(state, device=self.logits.device).long()
+        state = as_indices(state, self.logits.shape[-2], self.logits.device)
         if self.horizon is None:
             return Categorical(logits=self.logits[state])
-        if t is None:
-            raise ValueError("t: this policy depends on time and was called without it")
-        t = torch.as_tensor(t, device=self.logits.device)
-        if bool((t < 0).any()) or bool((t >= self.horizon).any()):
-            raise ValueError(f"t: this policy has times 0 … {self.horizon - 1}, got {t.tolist()}")
+        t = as_time(t, self.horizon - 1, self.logits.device)
         return Categorical(logits=self.logits[t, state])
 
 
@@ -89,11 +95,7 @@ def tabulate(policy: nn.Module, num_states: int, num_actions: int, horizon: int 
         if horizon is not None:
             t = torch.arange(horizon, device=device)[:, None]
             states = states.expand(horizon, -1)
-        try:
-            distribution = policy(states, t)
-        except Exception as error:  # a policy of the user's may raise anything
-            reason = f"{type(error).__name__}: {str(error)[:1000]}"
-            raise ValueError(f"policy: failed on the indices of {num_states} states: {reason}") from error
+        distribution = tried("policy", lambda: policy(states, t), f"on the indices of {num_states} states")
         if not isinstance(distribution, torch.distributions.Categorical):
             raise ValueError(f"policy: a tabular model needs a categorical policy, got {type(distribution).__name__}")
         table = distribution.logits

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 
 from ppl_control.mdp.continuous import ActionSpace, in_pyro, is_bounded
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import shown
+from ppl_control.settings import shown, tried
 
 __all__ = ["ActionPrior", "describe_prior"]
 
@@ -85,11 +85,7 @@ class ActionPrior:
         if self._policy is None:
             return
         with RandomStream(0), torch.no_grad():
-            try:
-                prior = self.site(state, 0)
-            except Exception as error:  # a policy of the user's may raise anything
-                reason = f"{type(error).__name__}: {str(error)[:1000]}"
-                raise ValueError(f"action_prior: does not take states {list(state.shape)}: {reason}") from error
+            prior = tried("action_prior", lambda: self.site(state, 0), f"on states of shape {list(state.shape)}")
         if not isinstance(prior, Distribution):
             raise ValueError(f"action_prior: expected a policy that returns a distribution, got {shown(prior)}")
         wanted = () if isinstance(self.space, spaces.Discrete) else self.space.shape

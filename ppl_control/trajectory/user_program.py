@@ -17,7 +17,7 @@ from pyro.poutine.util import site_is_subsample
 from torch import Tensor
 
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import shown, truth
+from ppl_control.settings import shown, tried, truth
 from ppl_control.trajectory.roles import DEFAULT_ROLES, ROLES, Roles, family, time_index
 
 __all__ = ["Site", "UserProgram"]
@@ -193,12 +193,13 @@ class _RewardFactors(Messenger):
 
 def _sites(function: Callable[[], Any]) -> dict[str, Any]:
     """The sites of one run, or a ValueError where the program fails or draws what is no number."""
-    try:
+
+    def run() -> Any:
         trace = poutine.trace(function).get_trace()
         trace.compute_log_prob()
-    except Exception as error:  # a program of the user's may raise anything
-        reason = f"{type(error).__name__}: {str(error)[:1000]}"
-        raise ValueError(f"program: failed when it was tried: {reason}") from error
+        return trace
+
+    trace = tried("program", run)
     sites = {n: node for n, node in trace.nodes.items() if node["type"] == "sample" and not site_is_subsample(node)}
     for name, node in sites.items():
         if not isinstance(node["value"], Tensor | int | float) or bool(

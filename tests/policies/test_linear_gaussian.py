@@ -133,7 +133,7 @@ def test_tables_keep_the_graph():
         ((GAIN, 0 * COVARIANCE), r"covariance: expected symmetric and positive definite"),
         ((GAIN[0], [[1.0, 0.5], [0.0, 1.0]]), r"covariance: expected symmetric and positive definite"),
         ((GAIN * torch.nan, COVARIANCE), r"gain: expected finite numbers"),
-        (("no", COVARIANCE), r"gain: expected numbers"),
+        (("no", COVARIANCE), r"gain: expected a rectangular table of numbers"),
     ],
 )
 def test_bad_input(settings: tuple, message: str):

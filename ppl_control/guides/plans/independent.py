@@ -10,7 +10,10 @@ from jaxtyping import Float, Int
 from pyro.distributions import Categorical
 from torch import Tensor, nn
 
+from ppl_control.mdp.validation import as_tensor
+from ppl_control.policies.arguments import as_time
 from ppl_control.policies.base import Policy, Time
+from ppl_control.settings import shown
 
 __all__ = ["BlindPolicy", "IndependentPlan"]
 
@@ -31,10 +34,12 @@ class IndependentPlan(nn.Module):
 
     def __init__(self, logits: Tensor) -> None:
         super().__init__()
-        logits = torch.as_tensor(logits)
-        if logits.ndim != 2 or not logits.is_floating_point() or 0 in logits.shape:
-            raise ValueError(f"logits: expected floats of shape [T, A], got {tuple(logits.shape)} {logits.dtype}")
-        self.logits = nn.Parameter(logits.detach().clone())
+        table = as_tensor("logits", logits)
+        if table.ndim != 2 or 0 in table.shape:
+            raise ValueError(f"logits: expected floats of shape [T, A], got {tuple(table.shape)}")
+        if not bool((table < torch.inf).all()):  # NaN too
+            raise ValueError(f"logits: expected numbers or −inf, got {shown(table.tolist())}")
+        self.logits = nn.Parameter(table)
 
     @property
     def horizon(self) -> int:
@@ -91,11 +96,7 @@ class BlindPolicy(Policy):
         Raises:
             ValueError: a missing or too late time.
         """
-        if t is None:
-            raise ValueError("t: this policy depends on time and was called without it")
-        t = torch.as_tensor(t, device=self.plan.logits.device)
-        if bool((t < 0).any()) or bool((t >= self.horizon).any()):
-            raise ValueError(f"t: this policy has times 0 … {self.horizon - 1}, got {t.tolist()}")
+        t = as_time(t, self.horizon - 1, self.plan.logits.device)
         logits = self.plan.logits[t]
         batch = torch.broadcast_shapes(torch.as_tensor(state).shape, logits.shape[:-1])
         return Categorical(logits=logits.expand(*batch, -1))

@@ -12,6 +12,8 @@ from pyro.distributions import Categorical, constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor, nn
 
+from ppl_control.settings import size_of
+
 __all__ = ["MOST_SEQUENCES", "JointPlan", "Sequences", "check_size"]
 
 MOST_SEQUENCES = 2**18  # largest tree that is held
@@ -98,9 +100,7 @@ class JointPlan(nn.Module):
 
     def __init__(self, num_actions: int, horizon: int, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
-        for name, size in (("num_actions", num_actions), ("horizon", horizon)):
-            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {size!r}")
+        num_actions, horizon = size_of("num_actions", num_actions), size_of("horizon", horizon)
         check_size(num_actions, horizon, MOST_SEQUENCES)
         self.num_actions, self.horizon, self.dtype = num_actions, horizon, dtype
         sizes = [num_actions**t for t in range(horizon)]

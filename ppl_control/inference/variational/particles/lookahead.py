@@ -12,6 +12,7 @@ from torch import Tensor
 from ppl_control.inference.exact.linear_gaussian import LinearGaussianAnswer, posterior_control, variational_control
 from ppl_control.inference.exact.recursions import backward, posterior_backup, variational_backup
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
+from ppl_control.settings import shown, tried
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Lookahead", "check_values", "continuous_value", "linear_answer", "tabular_value"]
@@ -48,7 +49,7 @@ def tabular_value(model: TrajectoryModel, lookahead: Lookahead) -> Float[Tensor,
         return backward(tables, posterior_backup if lookahead == "posterior" else variational_backup)[0]
     states = torch.arange(tables.num_states, device=tables.initial.device)
     assert tables.horizon is not None
-    rows = [check_values(lookahead(states, t), states, t) for t in range(tables.horizon)]
+    rows = [_looked(lookahead, states, t) for t in range(tables.horizon)]
     value = torch.stack([*(row.to(tables.initial) for row in rows), torch.zeros_like(tables.initial[:-1])])
     return value.detach().masked_fill(tables.terminal, 0.0) / model.temperature
 
@@ -65,7 +66,11 @@ def continuous_value(model: TrajectoryModel, lookahead: Lookahead) -> Callable[[
         ahead: Any = linear_answer(model, lookahead).value
     else:
         ahead = lookahead
-    return lambda states, t: check_values(ahead(states, t), states, t).detach().to(states) / model.temperature
+    return lambda states, t: _looked(ahead, states, t).detach().to(states) / model.temperature
+
+
+def _looked(ahead: Callable[[Tensor, int], Any], states: Tensor, t: int) -> Tensor:
+    return check_values(tried("lookahead", lambda: ahead(states, t), f"on {len(states)} states at t={t}"), states, t)
 
 
 def check_values(values: Any, states: Tensor, t: int) -> Tensor:
@@ -74,8 +79,8 @@ def check_values(values: Any, states: Tensor, t: int) -> Tensor:
     Raises:
         ValueError: values of another shape, or not finite.
     """
-    if not isinstance(values, Tensor) or len(values) != len(states) or values.ndim != 1:
-        got = list(values.shape) if isinstance(values, Tensor) else repr(values)
+    if not isinstance(values, Tensor) or values.ndim != 1 or len(values) != len(states):
+        got = list(values.shape) if isinstance(values, Tensor) else shown(values)
         raise ValueError(f"lookahead: expected a tensor of shape [{len(states)}] for as many states, got {got}")
     wrong = ~values.isfinite()
     if bool(wrong.any()):

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from ppl_control.inference.variational.particles.candidates import CandidatePolicy
 from ppl_control.inference.variational.particles.continuous import ContinuousHonest, ContinuousPosterior
@@ -18,6 +19,7 @@ from ppl_control.inference.variational.particles.walk import Walk
 from ppl_control.mdp.continuous import is_bounded
 from ppl_control.policies.tabular import tabulate
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import shown, tried
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
@@ -117,10 +119,9 @@ def _check_proposal(proposal: nn.Module | None, model: TrajectoryModel) -> None:
         return
     with RandomStream(0):
         states = model.mdp.initial().sample((2,)).to(model.mdp.dtype)
-        try:
-            found = proposal(states, 0)
-        except (RuntimeError, IndexError) as error:
-            raise ValueError(f"proposal: does not take states of shape {list(states.shape)}: {error}") from error
+        found = tried("proposal", lambda: proposal(states, 0), f"on states of shape {list(states.shape)}")
+    if not isinstance(found, Distribution):
+        raise ValueError(f"proposal: expected a policy that returns a distribution, got {shown(found)}")
     wanted = ((2,), () if isinstance(space, spaces.Discrete) else space.shape)
     got = tuple(found.batch_shape), tuple(found.event_shape)
     if got != wanted:
