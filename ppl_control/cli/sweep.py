@@ -69,6 +69,8 @@ def sweep(
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Write table, seeds and versions (JSON).")] = None,
 ) -> None:
     """Run every method on every model with every seed and setting; runs that ended are never made again."""
+    if workers is None and address is None:
+        workers = 1
     if save is not None and save.is_dir():
         raise ValueError(f"--save: {save} is a folder, expected a file")
     if out is not None and out.exists() and not out.is_dir():
@@ -83,9 +85,7 @@ def sweep(
         )
         plan = Plan(pairs, parse_seeds("--seeds", seeds or ["0"]), threads=threads)
         with _travelling([Path(spec).resolve().parent for spec in model if Path(spec).is_file()]):
-            result = swept(
-                plan, workers=1 if workers is None and address is None else workers, address=address, folder=out
-            )
+            result = swept(plan, workers=workers, address=address, folder=out)
     if save is not None:
         result.save(save)
     if as_json:

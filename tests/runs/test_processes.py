@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from ppl_control import sweep
+from ppl_control.runs import Counts, Plan, Results, Variant, conduct
+from ppl_control.runs.processes import Processes
 from tests.runs.marked import Marked, attempts, processes, walk
 
 
@@ -125,3 +128,18 @@ def test_ctrl_c_keeps_what_has_ended_and_says_how_to_go_on(tmp_path):
     )
     sweep(walk(), {"marked": Marked(str(log), pause=0.2)}, seeds=range(12), folder=out, progress=False)
     assert all(attempts(log)[seed] == 1 for seed in kept)
+
+
+@pytest.mark.slow
+def test_workers_stay_warm(tmp_path):
+    """A run costs little beside the start of a worker: 60 of them less than two more starts."""
+    begun, ended = time.perf_counter(), []
+
+    def watch(counts: Counts) -> None:
+        if counts.finished > len(ended):
+            ended.append(time.perf_counter())
+
+    plan = Plan([(Variant("walk", walk()), [Variant("marked", Marked(str(logs(tmp_path, "log"))))])], range(60))
+    found = list(conduct(plan, lambda: Processes(1), results=Results(tmp_path / "out"), watch=watch))
+    assert len(found) == len(ended) == 60
+    assert ended[-1] - ended[0] < 2 * (ended[0] - begun)
