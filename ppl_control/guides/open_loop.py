@@ -93,7 +93,7 @@ class OpenLoop:
             raise ValueError(f"plan: {self.plan!r} is for actions that are vectors; use one of {list(DISCRETE)}")
         num_actions = count_actions(model)
         if self.plan == "joint" or (self.plan is None and num_actions**horizon <= JOINT):
-            return JointPlan(num_actions, horizon)
+            return JointPlan(num_actions, horizon, torch.float64 if model.mdp is None else model.mdp.dtype)
         if model.is_tabular:
             return IndependentPlan(feasible_logits(model.tables))
         return IndependentPlan(torch.zeros(horizon, num_actions, dtype=torch.float64))

@@ -84,7 +84,7 @@ def scan_pays(tables: Tables) -> bool:
     if tables.initial.is_cuda:
         return True
     loop = steps * (15 + 0.012 * tables.outcomes.probability.numel())
-    product = 1e-4 * n**3 + 0.05 * n**2
+    product = 1e-4 * n**3 + 0.065 * n**2
     if not once:
         return 500 + steps * product < loop
     return 400 + math.log2(steps + 1) * (80 + product) + steps * n * (0.025 + 1e-4 * n) < loop
