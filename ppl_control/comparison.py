@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ppl_control.files import whole_file
+from ppl_control.files import open_regular, whole_file
 from ppl_control.intervals import over_seeds
 from ppl_control.runs import (
     COLUMNS,
@@ -78,16 +78,19 @@ class Comparison:
 
         Raises:
             ValueError: the file is no saved comparison.
+            FileNotFoundError: there is none.
         """
         try:
-            kept = json.loads(Path(path).read_text(encoding="utf-8"))
+            with open_regular(path) as file:
+                kept = json.load(file)
+            if not isinstance(kept["settings"], dict):
+                raise ValueError("its settings are none")
             rows = [{name: row[name] for name in (*COLUMNS, *row)} for row in kept["rows"]]  # all of them are there
             table = pd.DataFrame(kept["rows"], columns=list(kept["rows"][0]) if rows else list(COLUMNS))
             return cls(table.astype(dict.fromkeys(MEASURES, float)), kept["settings"])
-        except FileNotFoundError:
-            raise
-        except (KeyError, TypeError, ValueError) as error:  # not JSON, not a table, not numbers
-            raise ValueError(f"path: {path} is no saved comparison: {error!r}") from error
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
+            said = f"{type(error).__name__}: {error}"[:300]  # not JSON, not a table, not numbers
+            raise ValueError(f"path: {path} is no saved comparison: {said}") from error
 
     def as_dict(self) -> dict[str, Any]:
         """Plain numbers and strings; −∞ and missing as None."""

@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from ppl_control.settings import shown
 
-__all__ = ["clear_leftovers", "file_path", "whole_file"]
+__all__ = ["clear_leftovers", "file_path", "open_regular", "whole_file"]
 
 
 def file_path(name: str, value: Any) -> Path:
@@ -64,6 +64,24 @@ def whole_file(path: str | Path, mode: str = "wb") -> Iterator[IO]:
         with suppress(FileNotFoundError):
             os.unlink(name)
         raise
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """Open a file for reading that has an end: no folder, pipe or device.
+
+    Raises:
+        ValueError: something else stands there, or it may not be read.
+        FileNotFoundError: nothing does.
+    """
+    place = Path(path)
+    if place.exists() and not place.is_file():
+        raise ValueError("it is no regular file")
+    try:
+        return open(place, "rb")
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(error.strerror or "it cannot be read") from error
 
 
 def clear_leftovers(path: str | Path) -> None:

@@ -92,7 +92,8 @@ def resume(state: Any, run: dict[str, str], path: str | Path, most: int | None =
     for name in sorted(theirs.keys() | run.keys()):
         if theirs.get(name) != run.get(name):
             raise ValueError(
-                f"checkpoint: {path} belongs to another run: {name} was {theirs.get(name)}, now it is {run.get(name)}"
+                f"checkpoint: {path} belongs to another run: {name[:40]} was {theirs.get(name, 'not there')[:300]}, "
+                f"now it is {run.get(name, 'not there')[:300]}"
             )
     try:
         require_alike(kept["state"], state.state_dict(), most)

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from ppl_control.files import whole_file
+from ppl_control.files import open_regular, whole_file
 
 __all__ = ["read_values", "write_values"]
 
@@ -80,16 +80,9 @@ def read_values(path: str | Path, kind: str) -> Any:
             says what is wrong with it.
         FileNotFoundError: there is none.
     """
-    place = Path(path)
-    if place.exists() and not place.is_file():
-        raise ValueError("it is no regular file")
     try:
-        with open(place, "rb") as file:
+        with open_regular(path) as file:
             return _read(file, kind)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise ValueError(error.strerror or "it cannot be read") from error
     except (ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError) as error:
         raise ValueError("its header makes no sense") from error
 
