@@ -9,33 +9,28 @@ import typer
 from typer.core import TyperGroup
 
 from ppl_control.cli.compare import compare
-from ppl_control.cli.console import say
+from ppl_control.cli.errors import told
 from ppl_control.cli.irl import irl
 from ppl_control.cli.models import models
 from ppl_control.cli.solve import solve
 from ppl_control.cli.sweep import sweep
 from ppl_control.cli.train import train
-from ppl_control.inference import DivergenceError
-from ppl_control.runs import CrewError
 
 __all__ = ["app", "main"]
 
 
 class _OneLineErrors(TyperGroup):
-    """What is wrong with the input is told in one line on standard error; exit code 2, or 1 where a run failed.
+    """Errors of one line, those of usage too; see ``told``."""
 
-    Ctrl-C is told in one line too; exit code 130, as a shell has it.
-    """
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args:
+            return super().parse_args(ctx, args)  # help, which is no error
+        with told():
+            return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        try:
+        with told():
             return super().invoke(ctx)
-        except (ValueError, CrewError, DivergenceError, OSError) as error:
-            say(f"error: {' '.join(str(error).split())}")
-            raise typer.Exit(2 if isinstance(error, ValueError) else 1) from None
-        except KeyboardInterrupt as error:
-            say(f"interrupted: {error}" if str(error) else "interrupted")
-            raise typer.Exit(130) from None
 
 
 app = typer.Typer(

@@ -11,8 +11,9 @@ import pandas as pd
 import typer
 
 from ppl_control.cli import methods as known
-from ppl_control.cli.console import plain, print_json, say, screen
+from ppl_control.cli.console import aside, plain, print_json, say, screen
 from ppl_control.cli.pictures import draw
+from ppl_control.cli.places import require_file, require_folder
 from ppl_control.cli.problems import Problem, build, find
 from ppl_control.cli.settings import parse_seeds, parse_settings, split
 from ppl_control.cli.tables import print_comparison
@@ -29,7 +30,7 @@ def compare(
         typer.Argument(
             metavar="MODEL...",
             help="Worked problems (see `ppl-control models`), gymnasium toy-text ids, or Python files that define "
-            "model(**settings) or a variable model.",
+            "model(**settings) or a variable model; a file is code, and it is run.",
         ),
     ],
     methods: Annotated[
@@ -58,32 +59,28 @@ def compare(
     known.choose(asked or known.DEFAULTS)
     if steps is not None and steps < 1:
         raise ValueError(f"--steps: expected at least 1, got {steps}")
-    _check_places(pictures, save)
-    problems = problems_named(model)
-    given = parse_settings(settings or [])
-    named = _build(problems, given)
-    runs = {name: _methods(name, made, asked, steps) for name, made in named.items()}
-    try:
-        parts = [compare_models({name: made}, runs[name], seeds=numbers, progress=True) for name, made in named.items()]
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("nothing is kept; ppl-control sweep --out FOLDER keeps every run that ended") from None
-    result = _together(parts, {"problems": {p.name: plain(_used(p, given)) for p in problems}})
-    if save is not None:
-        result.save(save)
-    drawn = [] if pictures is None else draw(pictures, result, named)
+    require_folder("--pictures", pictures)
+    require_file("--save", save)
+    with aside():
+        problems = problems_named(model)
+        given = parse_settings(settings or [])
+        named = _build(problems, given)
+        runs = {name: _methods(name, made, asked, steps) for name, made in named.items()}
+        try:
+            parts = [compare_models({n: made}, runs[n], seeds=numbers, progress=True) for n, made in named.items()]
+        except KeyboardInterrupt:
+            hint = "nothing is kept; ppl-control sweep --out FOLDER keeps every run that ended"
+            raise KeyboardInterrupt(hint) from None
+        result = _together(parts, {"problems": {p.name: plain(_used(p, given)) for p in problems}})
+        if save is not None:
+            result.save(save)
+        drawn = [] if pictures is None else draw(pictures, result, named)
     if as_json:
         print_json(result.as_dict())
     else:
         print_comparison(screen(), result, named)
     for path in drawn:
         say(f"picture: {path}") if as_json else typer.echo(f"picture: {path}")
-
-
-def _check_places(pictures: Path | None, save: Path | None) -> None:
-    if pictures is not None and pictures.exists() and not pictures.is_dir():
-        raise ValueError(f"--pictures: {pictures} is a file, expected a folder")
-    if save is not None and save.is_dir():
-        raise ValueError(f"--save: {save} is a folder, expected a file")
 
 
 def problems_named(specs: Sequence[str]) -> list[Problem]:

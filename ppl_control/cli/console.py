@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
-__all__ = ["end_unfinished", "number", "plain", "print_json", "say", "screen"]
+__all__ = ["aside", "end_unfinished", "number", "plain", "print_json", "say", "screen"]
 
 INTERRUPTED = 130  # 128 + SIGINT
 WIDTH = 120  # of tables that go to a file or a pipe
@@ -20,6 +22,11 @@ WIDTH = 120  # of tables that go to a file or a pipe
 def say(text: str) -> None:
     """One line on standard error."""
     typer.echo(text, err=True)
+
+
+def aside() -> AbstractContextManager[Any]:
+    """What a model of the user's prints goes to standard error: it is no part of the result."""
+    return redirect_stdout(sys.stderr)
 
 
 def end_unfinished(checkpoint: Path | None) -> NoReturn:

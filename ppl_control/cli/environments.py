@@ -23,10 +23,13 @@ def read(env_id: str) -> Problem | None:
 
     try:
         spec = gymnasium.spec(env_id)
-    except (gymnasium.error.Error, ImportError):
+    except Exception:  # also what a module raises that is named before a colon
         return None
-    creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
-    own = {} if creator is None else parameters(creator) | spec.kwargs
+    try:
+        creator = load_env_creator(spec.entry_point) if isinstance(spec.entry_point, str) else spec.entry_point
+        own = {} if creator is None else parameters(creator) | spec.kwargs
+    except Exception as error:
+        raise ValueError(f"MODEL: gymnasium cannot load {env_id}: {type(error).__name__}: {error}") from error
     own.pop("render_mode", None)
     ours = {"horizon": spec.max_episode_steps or HORIZON, "temperature": 1.0, "discount": 1.0, "action_prior": None}
 

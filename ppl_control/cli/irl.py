@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ppl_control.cli.console import number, print_json, say, screen
+from ppl_control.cli.console import aside, number, print_json, say, screen
 from ppl_control.cli.problems import Problem, build, find
 from ppl_control.cli.settings import parse_settings, split
 from ppl_control.cli.tables import describe, describe_versions
@@ -34,7 +34,7 @@ def irl(
         typer.Argument(
             metavar="MODEL",
             help="A worked problem, a gymnasium toy-text id, or a Python file that defines model and, if it likes, "
-            "reward and demonstrations.",
+            "reward and demonstrations; a file is code, and it is run.",
         ),
     ],
     objective: Annotated[
@@ -69,24 +69,25 @@ def irl(
     if demonstrations is not None and demonstrations < 1:
         raise ValueError(f"--demonstrations: expected at least 1, got {demonstrations}")
     check_seed(seed, "--seed")
-    problem = find(model)
-    built = build(problem, parse_settings(settings or []))
-    if not built.is_tabular:
-        raise ValueError(f"MODEL: {problem.name} is no table; in Python, SampledMaxEntIRL serves simulators")
-    reward = _reward(problem, built, form)
-    penalty = (L2 if isinstance(reward, TabularReward) else 0.0) if l2 is None else l2
-    demonstrator, behaviour = _behaviour(problem, built, demonstrations, seed)
-    fits: dict[str, RewardFit] = {}
-    for name in names:
-        fits[name] = MaxEntIRL(reward, name, l2=penalty).fit(built, behaviour)  # type: ignore[arg-type]
-        if not fits[name].converged:
-            say(f"note: {name} has not converged: its gradient is {fits[name].gradient:.1e} nats")
-    found = _found(
-        problem.name, built, fits, penalty, "recorded" if demonstrator is None else f"simulated, seed {seed}"
-    )
-    if demonstrator is not None:
-        rivals: dict[str, Any] = {**fits, "behaviour cloning": BehaviourCloning().fit(built, behaviour)}
-        found["report"] = report(built, demonstrator, rivals).reset_index().to_dict("records")
+    with aside():
+        problem = find(model)
+        built = build(problem, parse_settings(settings or []))
+        if not built.is_tabular:
+            raise ValueError(f"MODEL: {problem.name} is no table; in Python, SampledMaxEntIRL serves simulators")
+        reward = _reward(problem, built, form)
+        penalty = (L2 if isinstance(reward, TabularReward) else 0.0) if l2 is None else l2
+        demonstrator, behaviour = _behaviour(problem, built, demonstrations, seed)
+        fits: dict[str, RewardFit] = {}
+        for name in names:
+            fits[name] = MaxEntIRL(reward, name, l2=penalty).fit(built, behaviour)  # type: ignore[arg-type]
+            if not fits[name].converged:
+                say(f"note: {name} has not converged: its gradient is {fits[name].gradient:.1e} nats")
+        found = _found(
+            problem.name, built, fits, penalty, "recorded" if demonstrator is None else f"simulated, seed {seed}"
+        )
+        if demonstrator is not None:
+            rivals: dict[str, Any] = {**fits, "behaviour cloning": BehaviourCloning().fit(built, behaviour)}
+            found["report"] = report(built, demonstrator, rivals).reset_index().to_dict("records")
     if as_json:
         print_json(found)
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ppl_control.models
+from ppl_control.settings import shown
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["REQUIRED", "Problem", "build", "find", "parameters", "worked", "worked_names"]
@@ -52,19 +53,26 @@ def find(spec: str) -> Problem:
 
     if spec in worked_names():
         return worked(spec)
-    if spec.endswith(".py") or Path(spec).is_file():
+    if spec.endswith(".py") or _is_file(spec):
         return user_files.read(Path(spec))
     if "=" in spec:
-        raise ValueError(f"MODEL: {spec!r} is no model; settings are given as --set {spec}")
+        raise ValueError(f"MODEL: {shown(spec)} is no model; settings are given as --set {spec[:100]}")
     found = environments.read(spec)
     if found is None:
         near = difflib.get_close_matches(spec, worked_names(), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(
-            f"MODEL: {spec!r} is no worked problem ({', '.join(worked_names())}), no gymnasium id and no "
+            f"MODEL: {shown(spec)} is no worked problem ({', '.join(worked_names())}), no gymnasium id and no "
             f"Python file{hint}"
         )
     return found
+
+
+def _is_file(spec: str) -> bool:
+    try:
+        return Path(spec).is_file()
+    except OSError:  # longer than any name
+        return False
 
 
 def worked_names() -> list[str]:
@@ -105,10 +113,10 @@ def build(problem: Problem, given: Mapping[str, Any]) -> TrajectoryModel:
     except ValueError:
         raise
     except Exception as error:
+        reason = f"{type(error).__name__}: {str(error)[:1000]}"
         if not given:
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"--set: {problem.name} cannot use {dict(given)}: {reason}") from error
+            raise ValueError(f"MODEL: {problem.name} cannot be made: {reason}") from error
+        raise ValueError(f"--set: {problem.name} cannot use {shown(dict(given))}: {reason}") from error
     if not isinstance(model, TrajectoryModel):
         raise ValueError(
             f"MODEL: {problem.name} makes an object of type {type(model).__name__}, expected a TrajectoryModel"

@@ -18,7 +18,7 @@ def literal(text: str) -> Any:
     """
     try:
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
+    except Exception:  # no literal, one nested too deeply, or a set of lists
         return text
 
 
@@ -31,7 +31,7 @@ def literals(text: str) -> list[Any]:
     """
     try:
         return list(ast.literal_eval(f"({text},)"))
-    except (ValueError, SyntaxError):
+    except Exception:
         return [literal(part.strip()) for part in text.split(",")]
 
 

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ppl_control.cli.console import end_unfinished, number, print_json, screen
+from ppl_control.cli.console import aside, end_unfinished, number, print_json, screen
 from ppl_control.cli.methods import WITH_VALUES, choose
+from ppl_control.cli.places import require_file
 from ppl_control.cli.problems import build, find
 from ppl_control.cli.settings import literal
 from ppl_control.cli.tables import describe, describe_versions
@@ -37,7 +38,14 @@ NUMBERS = (
 
 
 def solve(
-    env_id: Annotated[str, typer.Argument(metavar="ENV_ID", help="A gymnasium toy-text id, e.g. FrozenLake-v1.")],
+    env_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV_ID",
+            help="A gymnasium toy-text id, e.g. FrozenLake-v1, a worked problem of tables, or a Python file that "
+            "defines model; a file is code, and it is run.",
+        ),
+    ],
     horizon: Annotated[
         str | None, typer.Option(metavar="T", help="Decisions, or 'none': until done. Default: the time limit.")
     ] = None,
@@ -61,8 +69,7 @@ def solve(
     (label, chosen), *_ = choose([method]).items()
     if label not in WITH_VALUES:
         raise ValueError(f"--method: {label} gives no values of states; use `ppl-control compare {env_id}`")
-    if save is not None and save.is_dir():
-        raise ValueError(f"--save: {save} is a folder, expected a file")
+    require_file("--save", save)
     given: dict[str, Any] = {"temperature": temperature, "discount": discount}
     given = {name: value for name, value in given.items() if value is not None}
     if horizon is not None:
@@ -71,13 +78,14 @@ def solve(
             raise ValueError(f"--horizon: expected a number of decisions or 'none', got {horizon!r}")
     if action_prior is not None:
         given["action_prior"] = None if action_prior in ("counting", "none") else action_prior
-    model = build(find(env_id), given)
-    if not model.is_tabular:
-        raise ValueError(f"ENV_ID: {env_id} has no tables; use `ppl-control compare {env_id}`")
-    solution = infer(model, chosen, seed=seed, checkpoint=checkpoint, title=f"{env_id}: {label}")
-    if save is not None:
-        solution.save(save)
-    found = _report(env_id, label, solution)
+    with aside():
+        model = build(find(env_id), given)
+        if not model.is_tabular:
+            raise ValueError(f"ENV_ID: {env_id} has no tables; use `ppl-control compare {env_id}`")
+        solution = infer(model, chosen, seed=seed, checkpoint=checkpoint, title=f"{env_id}: {label}")
+        if save is not None:
+            solution.save(save)
+        found = _report(env_id, label, solution)
     if as_json:
         print_json(found)
     else:

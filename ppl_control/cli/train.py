@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from ppl_control.callbacks import Evaluations, TensorBoard
-from ppl_control.cli.console import end_unfinished, number, print_json, say, screen
+from ppl_control.cli.console import aside, end_unfinished, number, print_json, say, screen
+from ppl_control.cli.places import require_file, require_folder
 from ppl_control.cli.settings import parse_settings
 from ppl_control.cli.tables import describe_versions
 from ppl_control.comparison import versions
@@ -58,24 +59,31 @@ def train(
     """
     if method not in METHODS:
         raise ValueError(f"METHOD: {method!r} is none of {', '.join(METHODS)}")
-    if save is not None and save.is_dir():
-        raise ValueError(f"--save: {save} is a folder, expected a file")
-    chosen = _chosen(method, steps, parse_settings(given or []))
-    model = TrajectoryModel(SimulatorMDP(env_id), temperature=temperature, discount=discount)
-    chosen.check(model)
-    total = chosen.number_of_steps(model) if hasattr(chosen, "number_of_steps") else chosen.steps
-    seen = Evaluations(model, every=max(1, total // EVALUATIONS), episodes=episodes, seed=seed + 1)
-    callbacks: list[Any] = [seen]
-    if log is not None:
-        callbacks.append(TensorBoard(log, seen))
-    solution = infer(
-        model, chosen, seed=seed, device=device, callbacks=callbacks, checkpoint=checkpoint, title=f"{method} {env_id}"
-    )
-    if save is not None:
-        solution.save(save)
-        say(f"solution: {save}")
-    result = evaluate(solution, model, episodes=max(2, episodes), seed=seed + 2, deterministic=True)
-    found = _report(method, env_id, solution, result, seen)
+    require_file("--save", save)
+    require_folder("--log", log)
+    with aside():
+        chosen = _chosen(method, steps, parse_settings(given or []))
+        model = TrajectoryModel(SimulatorMDP(env_id), temperature=temperature, discount=discount)
+        chosen.check(model)
+        total = chosen.number_of_steps(model) if hasattr(chosen, "number_of_steps") else chosen.steps
+        seen = Evaluations(model, every=max(1, total // EVALUATIONS), episodes=episodes, seed=seed + 1)
+        callbacks: list[Any] = [seen]
+        if log is not None:
+            callbacks.append(TensorBoard(log, seen))
+        solution = infer(
+            model,
+            chosen,
+            seed=seed,
+            device=device,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            title=f"{method} {env_id}",
+        )
+        if save is not None:
+            solution.save(save)
+            say(f"solution: {save}")
+        result = evaluate(solution, model, episodes=max(2, episodes), seed=seed + 2, deterministic=True)
+        found = _report(method, env_id, solution, result, seen)
     if as_json:
         print_json(found)
     else:
@@ -85,6 +93,8 @@ def train(
 
 
 def _chosen(method: str, steps: int | None, settings: dict[str, Any]) -> Any:
+    if steps is not None and "steps" in settings:
+        raise ValueError(f"--set: steps={settings['steps']!r} was given by --steps {steps} already")
     settings = settings if steps is None else settings | {"steps": steps}
     kind = METHODS[method]
     known = list(kind.__dataclass_fields__)

@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ppl_control.cli.console import aside
 from ppl_control.cli.problems import Problem, parameters
+from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["read"]
 
 
 def read(path: Path) -> Problem:
-    """The problem of a file that defines ``model(**settings)`` or a variable ``model``.
+    """The problem of a file that defines ``model(**settings)`` or a variable ``model``; the file is code, and is run.
 
     For ``irl`` it may also define ``reward`` and ``demonstrations``, functions without arguments or variables.
 
@@ -29,18 +31,20 @@ def read(path: Path) -> Problem:
         raise ValueError(f"MODEL: there is no file {path}")
     with _errors_of(path):
         module = _run(path)
-    model = getattr(module, "model", None)
+        model = getattr(module, "model", None)
     if model is None:
         raise ValueError(f"MODEL: {path} defines no 'model'; expected a TrajectoryModel or a function making one")
     own: dict[str, Any] = {part: _maker(path, getattr(module, part, None)) for part in ("reward", "demonstrations")}
-    if not callable(model) or hasattr(model, "program"):
+    if isinstance(model, TrajectoryModel | type) or not callable(model):
         return Problem(path.stem, str(path), {}, lambda: model, **own)
+    with _errors_of(path):
+        taken = inspect.signature(model).parameters.values()
 
     def make(**settings: Any) -> Any:
         with _errors_of(path):
             return model(**settings)
 
-    kinds = {p.kind for p in inspect.signature(model).parameters.values()}
+    kinds = {p.kind for p in taken}
     return Problem(path.stem, str(path), parameters(model), make, inspect.Parameter.VAR_KEYWORD in kinds, **own)
 
 
@@ -69,15 +73,19 @@ def _run(path: Path) -> Any:
 
 @contextmanager
 def _errors_of(path: Path) -> Iterator[None]:
-    """The file may import its neighbours, and its errors are told with their line, without a traceback."""
+    """The file may import its neighbours and print; its errors are told with their line, without a traceback."""
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
-        yield
-    except Exception as error:
+        with aside():
+            yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # sys.exit too
         lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename) == path]
         line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
         place = f"{path}:{line}" if line else f"{path}"
-        raise ValueError(f"MODEL: {place}: {type(error).__name__}: {error}") from error
+        raise ValueError(f"MODEL: {place}: {type(error).__name__}: {str(error)[:1000]}") from error
     finally:
-        sys.path.remove(folder)
+        if folder in sys.path:
+            sys.path.remove(folder)
