@@ -16,7 +16,8 @@ from ppl_control.trajectory.stretches import in_stretches, stretches
 
 __all__ = ["Believed", "ContinuousRollout", "roll_out", "total_gains"]
 
-LONG = 2**17  # steps of all trajectories together whose graph, some 0.5 GB, is worth a second forward pass
+LONG = 2**17  # steps of all trajectories together whose graph, some 0.3 GB, is worth a second forward pass
+NODES = 20  # trajectories whose numbers take as much as the nodes of a step's graph
 
 
 class Believed(Protocol):
@@ -146,7 +147,7 @@ class _Walk:
         assert horizon is not None
         again = bool(learned) and torch.is_grad_enabled()
         carried = (start, ~self.model.mdp.done(start), start.new_ones(len(start)))
-        for times in stretches(horizon) if len(start) * horizon >= LONG else [range(horizon)]:
+        for times in stretches(horizon) if (len(start) + NODES) * horizon >= LONG else [range(horizon)]:
 
             def run(*carried: Tensor, times: range = times) -> tuple[Tensor, ...]:
                 *ends, columns = self(times, *carried)

@@ -7,11 +7,12 @@ absolute, returns relative to the largest reward times the steps.
 
 import math
 
+import pyro.poutine as poutine
 import pytest
 import torch
 
 from ppl_control import SVI, MessagePassing, SoftValueIteration, TrajectoryModel, evaluate, infer
-from ppl_control.guides import FixedDynamics, Unconstrained
+from ppl_control.guides import MAP, FixedDynamics, Unconstrained
 from ppl_control.inference import messages
 from ppl_control.inference.exact.max_product import viterbi
 from ppl_control.inference.exact.posterior import posterior_values
@@ -163,3 +164,13 @@ def test_single_precision(prior: str, scale: float, temperature: float):
         report = evaluate(infer(model, SoftValueIteration(), progress=False), model)
         spread = 8 * STEPS * eps * size  # nats that the policy may be off
         require_close(report.executed_return, [gets], rel=0, floor=spread * STEPS * largest_reward(problem))
+
+
+@pytest.mark.parametrize("problem", CASES[::2])
+def test_the_program_scores_what_hardly_ever_happens(problem: Problem):
+    """The most likely trajectory, replayed site by site; in steep problems it lives on outcomes of 1e-300."""
+    model = problem.model()
+    guide = infer(model, SVI(MAP(), steps=1), progress=False).guide
+    trace = poutine.trace(poutine.replay(model.model, poutine.trace(guide).get_trace())).get_trace()
+    exact = Oracle(problem).viterbi()
+    require_close(trace.log_prob_sum(), [exact], floor=32 * EPS * (1 + steepness(problem)))
