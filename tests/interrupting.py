@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["at_step", "ctrl_c_after"]
+import pytest
+
+__all__ = ["at_step", "ctrl_c_after", "pressing"]
 
 
 @contextmanager
@@ -41,3 +43,17 @@ def at_step(n: int, times: int = 1) -> Any:
                 signal.raise_signal(signal.SIGINT)
 
     return press
+
+
+def pressing(monkeypatch: pytest.MonkeyPatch, room: Any, name: str, at: int, times: int = 1) -> None:
+    """Press Ctrl-C when a function is called for the n-th time."""
+    function, calls = getattr(room, name), [0]
+
+    def pressed(*arguments: Any, **named: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == at:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+        return function(*arguments, **named)
+
+    monkeypatch.setattr(room, name, pressed)

@@ -7,9 +7,9 @@ from tests.campaigns.kill import campaign
 
 
 def test_a_few():
-    tally = campaign(6, seed=2, names=["adam", "program", "soft_q_tables"])
+    tally = campaign(6, seed=2, names=["adam", "soft_q_tables"])
     assert tally.total >= 6
-    assert set(tally.kills) == {"adam", "program", "soft_q_tables"}
+    assert set(tally.kills) == {"adam", "soft_q_tables"}
 
 
 @pytest.mark.slow

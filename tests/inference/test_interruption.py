@@ -62,7 +62,10 @@ def fitted(name: str, **given: Any) -> Any:
     return infer(model, method, seed=5, progress=False, **given)
 
 
-@pytest.mark.parametrize("name", FITS)
+SLOW = ("flow", "mean_field", "actor_critic_discrete")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in FITS])
 def test_what_it_has_is_answered_and_the_same_call_goes_on(name: str, tmp_path):
     whole = fitted(name)
     assert whole.finished
