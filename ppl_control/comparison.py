@@ -25,6 +25,8 @@ from ppl_control.runs import (
     Variant,
     conduct,
     crew_of,
+    named_methods,
+    named_models,
     tabulate,
     versions,
 )
@@ -145,9 +147,9 @@ def compare(
 
     See ``sweep`` for settings too, and for results that outlive this process.
     """
-    named = models if isinstance(models, Mapping) else {"model": models}
-    chosen = tuple(Variant(label, method) for label, method in methods.items())
-    plan = Plan([(Variant(name, model), chosen) for name, model in named.items()], seeds, episodes, threads)
+    chosen = tuple(Variant(label, method) for label, method in named_methods(methods).items())
+    pairs = [(Variant(name, model), chosen) for name, model in named_models(models).items()]
+    plan = Plan(pairs, seeds, episodes, threads)
     found: dict[Job, Finished] = {}
     with closing(conduct(plan, crew_of(workers, address, threads, keep=True, progress=progress))) as ended:
         for job, outcome in ended:

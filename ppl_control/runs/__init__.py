@@ -3,7 +3,7 @@
 from ppl_control.runs.conduct import Counts, conduct, crew_of
 from ppl_control.runs.display import display
 from ppl_control.runs.outcomes import CrewError, Failed, Finished, Outcome
-from ppl_control.runs.plan import Job, Plan, Variant
+from ppl_control.runs.plan import Job, Plan, Variant, named_methods, named_models
 from ppl_control.runs.results import Results
 from ppl_control.runs.run import MEASURES, Run
 from ppl_control.runs.table import COLUMNS, KEYS, tabulate
@@ -26,6 +26,8 @@ __all__ = [
     "conduct",
     "crew_of",
     "display",
+    "named_methods",
+    "named_models",
     "tabulate",
     "versions",
 ]

@@ -14,6 +14,7 @@ from ppl_control.runs.plan import Job, Plan
 from ppl_control.runs.processes import Processes
 from ppl_control.runs.results import Results
 from ppl_control.runs.supervision import Tally, supervise
+from ppl_control.settings import shown, whole
 
 __all__ = ["Counts", "conduct", "crew_of"]
 
@@ -58,16 +59,13 @@ def crew_of(
     Raises:
         ValueError: no whole number of workers, or no address; when they are called, no Ray or no cluster.
     """
-    if workers is not None and (isinstance(workers, bool) or not hasattr(workers, "__index__") or workers < 1):
-        raise ValueError(f"workers: expected at least 1, got {workers!r}")
+    number = None if workers is None else whole("workers", workers, 1)
     if address is not None:
         if not isinstance(address, str) or not address:
-            raise ValueError(f"address: expected that of a Ray cluster, e.g. 'auto', got {address!r}")
-        return lambda: RayCluster(address, workers, threads, keep)
-    if workers is None:
-        workers = max(1, (os.cpu_count() or 1) // threads)
-    number = workers
-    return lambda: Alone(keep, progress) if number == 1 else Processes(number, keep)
+            raise ValueError(f"address: expected that of a Ray cluster, e.g. 'auto', got {shown(address)}")
+        return lambda: RayCluster(address, number, threads, keep)
+    here = max(1, (os.cpu_count() or 1) // threads) if number is None else number
+    return lambda: Alone(keep, progress) if here == 1 else Processes(here, keep)
 
 
 def conduct(

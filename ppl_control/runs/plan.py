@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, SupportsIndex
 
 from ppl_control.inference.base import ExactMethod, IterativeMethod
-from ppl_control.settings import require_whole
+from ppl_control.settings import shown, whole
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["Job", "Plan", "Variant"]
+__all__ = ["Job", "Plan", "Variant", "named_methods", "named_models"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,14 +69,20 @@ class Plan:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        if not self.pairs or not all(methods for _, methods in self.pairs) or not len(self.seeds):
+        try:
+            seeds = tuple(self.seeds)
+        except TypeError as error:
+            raise ValueError(f"seeds: expected integers, got {shown(self.seeds)}") from error
+        if not self.pairs or not all(methods for _, methods in self.pairs) or not seeds:
             raise ValueError("models, methods, seeds: expected at least one of each")
-        if not all(hasattr(seed, "__index__") and not isinstance(seed, bool) for seed in self.seeds):
-            raise ValueError(f"seeds: expected integers, got {list(self.seeds)}")
-        require_whole(self, {"episodes": 2, "threads": 1})
+        if not all(isinstance(seed, SupportsIndex) and not isinstance(seed, bool) for seed in seeds):
+            raise ValueError(f"seeds: expected integers, got {shown(list(seeds))}")
+        object.__setattr__(self, "seeds", tuple(map(operator.index, seeds)))
+        object.__setattr__(self, "episodes", whole("episodes", self.episodes, 2))
+        object.__setattr__(self, "threads", whole("threads", self.threads, 1))
         for model, methods in self.pairs:
             if not isinstance(model.made, TrajectoryModel):
-                raise ValueError(f"models: {model.label!r} is {model.made!r}, no TrajectoryModel")
+                raise ValueError(f"models: {model.label!r} is {shown(model.made)}, no TrajectoryModel")
             for method in methods:
                 _check(model, method)
 
@@ -83,7 +90,7 @@ class Plan:
     def jobs(self) -> tuple[Job, ...]:
         """One job a row of the table, in its order: by model, then method, then seed."""
         return tuple(
-            Job(model, method, int(seed), self.episodes, self.threads)
+            Job(model, method, seed, self.episodes, self.threads)
             for model, methods in self.pairs
             for method in methods
             for seed in self.seeds
@@ -95,7 +102,7 @@ class Plan:
         return {
             "methods": _described(methods),
             "models": _described(model for model, _ in self.pairs),
-            "seeds": [int(seed) for seed in self.seeds],
+            "seeds": list(self.seeds),
             "episodes": self.episodes,
         }
 
@@ -106,8 +113,24 @@ def _described(variants: Iterable[Variant]) -> dict[str, str]:
 
 def _check(model: Variant, method: Variant) -> None:
     if isinstance(method.made, type) or not isinstance(method.made, ExactMethod | IterativeMethod):
-        raise ValueError(f"methods: {method.label!r} is {method.made!r}, no inference method")
+        raise ValueError(f"methods: {method.label!r} is {shown(method.made)}, no inference method")
     try:
         method.made.check(model.made)
     except ValueError as error:
         raise ValueError(f"method {method.label!r} on model {model.label!r}: {error}") from error
+
+
+def named_models(models: Any) -> Mapping[str, Any]:
+    """Name → model; one alone is called "model"."""
+    return models if isinstance(models, Mapping) else {"model": models}
+
+
+def named_methods(methods: Any) -> Mapping[str, Any]:
+    """Name → method.
+
+    Raises:
+        ValueError: methods without names.
+    """
+    if not isinstance(methods, Mapping):
+        raise ValueError(f"methods: expected name → method, got {shown(methods)}")
+    return methods

@@ -9,11 +9,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ppl_control.files import whole_file
+from ppl_control.files import open_regular, whole_file
 from ppl_control.runs.identity import identity
 from ppl_control.runs.outcomes import Failed, Finished, Outcome
 from ppl_control.runs.plan import Job, Variant
 from ppl_control.runs.run import MEASURES
+from ppl_control.settings import shown
 
 __all__ = ["Results"]
 
@@ -30,15 +31,17 @@ class Results:
         folder: made where it is not there.
 
     Raises:
-        ValueError: it is no folder.
+        ValueError: it is no folder, and cannot be made one.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
         try:
+            self.folder = Path(folder)
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise ValueError(f"folder: {self.folder} is a file, expected a folder") from error
+            raise ValueError(f"folder: {shown(str(folder))} is a file, expected a folder") from error
+        except (TypeError, ValueError, OSError) as error:
+            raise ValueError(f"folder: expected a folder to write in, got {shown(folder)}: {error}") from error
         self._pairs: dict[tuple[Variant, Variant, int], dict[str, str]] = {}
 
     def find(self, job: Job) -> Outcome | None:
@@ -50,13 +53,14 @@ class Results:
         run, stem = self._known(job)
         for path, read in ((self.folder / f"{stem}.json", _finished), (self.folder / f"{stem}.failed.json", _failed)):
             try:
-                kept = json.loads(path.read_text(encoding="utf-8"))
+                with open_regular(path) as file:
+                    kept = json.load(file)
                 if kept["run"] != run:
                     raise ValueError("it belongs to another run")
                 return read(kept)
             except FileNotFoundError:
                 continue
-            except (KeyError, TypeError, ValueError, AttributeError, IsADirectoryError) as error:
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
                 raise ValueError(
                     f"folder: {path} is no result of {job}: {type(error).__name__}: {error}; move it away, "
                     "and the run is made again"

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from ppl_control.runs import Variant
+from ppl_control.settings import shown
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Grid", "Source", "expand", "source_of_method", "source_of_models"]
@@ -52,11 +53,13 @@ def expand(argument: str, sources: Sequence[Source], grid: Grid) -> list[list[Va
         >>> [variant.label for variant in expand("grid", [coin], {"bias": [0.1, 0.5]})[0]]
         ['coin bias=0.1', 'coin bias=0.5']
     """
+    if not isinstance(grid, Mapping):
+        raise ValueError(f"{argument}: expected setting → values, got {shown(grid)}")
     for name, values in grid.items():
         if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-            raise ValueError(f"{argument}: {name}: expected a list of values, got {values!r}")
-        shown = [repr(value) for value in values]
-        twice = [text for i, text in enumerate(shown) if text in shown[:i]]
+            raise ValueError(f"{argument}: {name}: expected a list of values, got {shown(values)}")
+        texts = [repr(value) for value in values]
+        twice = [text for i, text in enumerate(texts) if text in texts[:i]]
         if twice:
             raise ValueError(f"{argument}: {name}: {twice[0]} was given twice")
         if not any(source.has(name) for source in sources):
@@ -76,7 +79,7 @@ def source_of_models(name: str, given: Any) -> Source:
         settings = () if given.mdp is None else OF_MODELS
         return Source(name, settings, lambda some: given.replaced(**some) if some else given)
     if not callable(given):
-        raise ValueError(f"models: {name!r} is {given!r}, no TrajectoryModel and no function that makes one")
+        raise ValueError(f"models: {name!r} is {shown(given)}, no TrajectoryModel and no function that makes one")
     named = inspect.signature(given).parameters.values()
     if any(p.kind is p.VAR_KEYWORD for p in named):
         return Source(name, None, lambda some: given(**some))

@@ -8,7 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from ppl_control.comparison import ERROR, Comparison
-from ppl_control.runs import Failed, Job, Outcome, Plan, Results, conduct, crew_of, display, tabulate, versions
+from ppl_control.runs import (
+    Failed,
+    Job,
+    Outcome,
+    Plan,
+    Results,
+    conduct,
+    crew_of,
+    display,
+    named_methods,
+    named_models,
+    tabulate,
+    versions,
+)
+from ppl_control.settings import whole
 from ppl_control.sweeps.grid import Grid, expand, source_of_method, source_of_models
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -73,9 +87,9 @@ def sweep(
         >>> table[["model.temperature", "bound"]].round(4).values.tolist()
         [[0.5, 2.1269], [1.0, 1.3133]]
     """
-    named = models if isinstance(models, Mapping) else {"model": models}
+    named = named_models(models)
     of_models = [source_of_models(name, given) for name, given in named.items()]
-    of_methods = [source_of_method(name, given) for name, given in methods.items()]
+    of_methods = [source_of_method(name, given) for name, given in named_methods(methods).items()]
     chosen = [v for variants in expand("method_settings", of_methods, method_settings or {}) for v in variants]
     found = [v for variants in expand("model_settings", of_models, model_settings or {}) for v in variants]
     plan = Plan([(variant, chosen) for variant in found], seeds, episodes, threads)
@@ -93,8 +107,7 @@ def swept(
 ) -> Comparison:
     """A plan carried out; see ``sweep``."""
     _require_different(plan)
-    if isinstance(attempts, bool) or not hasattr(attempts, "__index__") or attempts < 1:
-        raise ValueError(f"attempts: expected an integer >= 1, got {attempts!r}")
+    attempts = whole("attempts", attempts, 1)
     crew = crew_of(workers, address, plan.threads, keep=False)
     results = None if folder is None else Results(folder)
     found: dict[Job, Outcome] = {}

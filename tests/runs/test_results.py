@@ -88,7 +88,7 @@ def test_numbers_inside_a_method_tell_it_apart():
 
     first, same, other = with_policy(0.0), with_policy(0.0), with_policy(1.0)
     assert first == same
-    assert {name for name in first if first[name] != other[name]} == {"numbers"}
+    assert {name for name in first if first[name] != other[name]} == {"fit: guide"}
 
 
 def test_what_is_known_by_its_address_alone_is_refused():
@@ -104,6 +104,8 @@ def test_what_is_known_by_its_address_alone_is_refused():
 def spoil(text: str, change: str) -> str:
     if change == "cut short":
         return text[: len(text) // 2]
+    if change == "nested without end":
+        return "[" * 100_000
     content = json.loads(text)
     if change == "of another run":
         content["run"]["seed"] = "5"
@@ -114,7 +116,10 @@ def spoil(text: str, change: str) -> str:
     return json.dumps([content] if change == "a list" else content)
 
 
-@pytest.mark.parametrize("change", ["cut short", "of another run", "a number missing", "a number is text", "a list"])
+FOREIGN = ["cut short", "of another run", "a number missing", "a number is text", "a list", "nested without end"]
+
+
+@pytest.mark.parametrize("change", FOREIGN)
 def test_foreign_files_are_named_and_stay(change: str, tmp_path):
     Results(tmp_path).keep(JOB, Finished(NUMBERS, ""), 1)
     file = kept(tmp_path)
@@ -140,3 +145,9 @@ def test_a_file_is_no_folder(tmp_path):
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(ValueError, match="is a file, expected a folder"):
             Results(place)
+
+
+@pytest.mark.parametrize("place", [3, None, "nul\0", "x" * 5000])
+def test_what_is_no_place(place):
+    with pytest.raises(ValueError, match="folder: "):
+        Results(place)
