@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,7 +57,7 @@ def print_comparison(console: Console, result: Comparison, models: Mapping[str, 
 
 def _cell(row: Mapping[Any, Any], column: str) -> str:
     if column == "temperature":
-        return f"{row[column]:g}"
+        return "" if math.isnan(row[column]) else f"{row[column]:g}"
     scale = row["bound"] if column == "gap" else row["believed"]
     text = number(float(row[column]), float(scale))
     error = float(row.get(f"{column}_stderr", 0.0))

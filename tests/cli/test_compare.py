@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppl_control import Comparison
+from ppl_control import Comparison, MessagePassing
 
 
 def test_numbers_of_the_hike(run) -> None:
@@ -43,7 +43,7 @@ def test_json_says_how_it_came_about(run) -> None:
     settings = ran.json["settings"]
     assert [row["seed"] for row in ran.json["rows"]] == [0, 3]
     assert settings["seeds"] == [0, 3]
-    assert settings["methods"] == {"posterior": "MessagePassing()"}
+    assert settings["methods"] == {"posterior": repr(MessagePassing())}
     assert settings["versions"].keys() >= {"python", "ppl-control", "torch"}
     assert settings["problems"]["hiking"] == {
         "noise": 0.2, "horizon": 13, "temperature": 0.1, "action_prior": "uniform"
