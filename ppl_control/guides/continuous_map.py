@@ -64,13 +64,13 @@ class ContinuousMAPGuide(nn.Module):
     def trajectory(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """States [T+1, n], actions [T, m], rewards [T] (reward units, discounted) and log p(τ, O), nats."""
         mdp, prior = self.model.mdp, self.model.prior
-        actions, truth = self.actions(), mdp.initial()
-        state = whiten(truth, "initial").place(self.noise[0])
+        actions, truth, noise = self.actions(), mdp.initial(), self.noise.unbind(0)
+        state = whiten(truth, "initial").place(noise[0])
         log_joint = truth.log_prob(state)
         states, rewards = [state], []
         for t, action in enumerate(actions.unbind(0)):
             truth = mdp.transition(state, action)
-            following = whiten(truth, "transition").place(self.noise[t + 1])
+            following = whiten(truth, "transition").place(noise[t + 1])
             weight = self.model.discount**t
             reward = weight * mdp.reward(state, action, following)
             if t == len(actions) - 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -75,18 +76,18 @@ class ContinuousMeanFieldGuide(nn.Module):
         else:
             first_log_q = log_q[0]
             first = start.log_prob(states[0]) - first_log_q
-        columns = []
-        for t in range(horizon):
-            q = self.policy(states[t], t)
+        columns, path, path_log_q = [], states.unbind(0), log_q.unbind(0)  # an index's gradient is as long as the whole
+        for t, (state, following) in enumerate(itertools.pairwise(path)):
+            q = self.policy(state, t)
             action = q.rsample() if reparameterised else q.sample()
             density = q.log_prob(action)
             weight = self.model.discount**t
-            reward = weight * mdp.reward(states[t], action, states[t + 1])
+            reward = weight * mdp.reward(state, action, following)
             if t == horizon - 1:
-                reward = reward + weight * self.model.discount * mdp.final_reward(states[t + 1])
-            choice = weight * (prior.log_prob(states[t], action, t) - density)
-            world = mdp.transition(states[t], action).log_prob(states[t + 1]) - log_q[t + 1]
-            columns.append((action, reward, choice, density + log_q[t + 1], weight * world))
+                reward = reward + weight * self.model.discount * mdp.final_reward(following)
+            choice = weight * (prior.log_prob(state, action, t) - density)
+            world = mdp.transition(state, action).log_prob(following) - path_log_q[t + 1]
+            columns.append((action, reward, choice, density + path_log_q[t + 1], weight * world))
         actions, rewards, choices, densities, worlds = (torch.stack(column) for column in zip(*columns, strict=True))
         alive = torch.ones(horizon, n, dtype=torch.bool)
         weights = self.model.discount ** torch.arange(horizon, dtype=mdp.dtype)[:, None].expand(-1, n)

@@ -40,10 +40,11 @@ def act_by_policy(model: TrajectoryModel, policy: nn.Module, reparameterised: bo
 
 def act_by_plan(plan: Tensor) -> Act:
     """Do what n plans say, [n, T] or [n, T, m]; their terms are those of whole plans, left to the caller."""
+    actions = plan.unbind(1)  # the gradient of an index is as long as the plan, at every step
 
     def act(state: Tensor, t: int) -> tuple[Tensor, Tensor, Tensor]:
         nothing = state.new_zeros(state.shape[:-1])
-        return plan[:, t], nothing, nothing
+        return actions[t], nothing, nothing
 
     return act
 

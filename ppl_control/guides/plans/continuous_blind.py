@@ -50,6 +50,6 @@ class ContinuousBlindPolicy(Policy):
             raise ValueError(f"t: this policy has times 0 … {self.plan.horizon - 1}, got {t.tolist()}")
         shape = (self.plan.horizon, self.plan.action_dim)
         normal = self.plan.normal
-        loc, scale = normal.loc.view(shape)[t], normal.log_diagonal.exp().view(shape)[t]
+        loc, scale = normal.loc.view(shape)[t], normal.log_diagonal.view(shape)[t].exp()
         batch = torch.broadcast_shapes(state.shape[:-1], loc.shape[:-1])
         return self.plan.bounds(Normal(loc.expand(*batch, -1), scale.expand(*batch, -1)).to_event(1))
