@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import shown, tried
 from ppl_control.trajectory.acting import act_by_policy, check_support
 from ppl_control.trajectory.continuous_rollout import ContinuousRollout, roll_out, total_gains
 from ppl_control.trajectory.handlers import Context, GuideMessenger
@@ -42,12 +45,10 @@ class ContinuousGuide(nn.Module):
         with RandomStream(0), torch.no_grad():
             state = model.mdp.initial().sample((2,)).to(model.mdp.dtype)
             for t in (0, model.horizon - 1):  # type: ignore[operator]
-                try:
-                    distribution = policy(state, t)
-                except (RuntimeError, IndexError) as error:
-                    raise ValueError(f"policy: does not take states of shape {list(state.shape)}: {error}") from error
-                if tuple(distribution.batch_shape) != (2,):
-                    raise ValueError(f"policy: expected batch shape (2,) on 2 states, got {distribution}")
+                distribution = tried("policy", partial(policy, state, t), f"on states of shape {list(state.shape)}")
+                if not isinstance(distribution, Distribution) or tuple(distribution.batch_shape) != (2,):
+                    got = shown(distribution)
+                    raise ValueError(f"policy: expected a distribution of batch shape (2,) on 2 states, got {got}")
                 check_support(model, distribution, "policy")
 
     @property

@@ -15,7 +15,7 @@ from torch import nn
 from torch.distributions import constraints, transform_to
 
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import tried
+from ppl_control.settings import shown, tried
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["Custom", "CustomGuide"]
@@ -31,9 +31,16 @@ class Custom:
 
     Args:
         function: the guide; a module is copied before it is trained.
+
+    Raises:
+        ValueError: no function; at ``infer``, one that fails, or has sites that the model has not.
     """
 
     function: Callable[[], Any]
+
+    def __post_init__(self) -> None:
+        if isinstance(self.function, type) or not callable(self.function):
+            raise ValueError(f"function: expected a function without arguments, got {shown(self.function)}")
 
     def build(self, model: TrajectoryModel) -> CustomGuide:
         """The guide bound to a model.

@@ -18,7 +18,7 @@ from ppl_control.policies import (
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.user_program import Site, UserProgram
 
-__all__ = ["default_policy"]
+__all__ = ["default_policy", "require_dynamics"]
 
 
 def default_policy(model: TrajectoryModel) -> nn.Module:
@@ -47,6 +47,15 @@ def _for_continuous(model: TrajectoryModel) -> nn.Module:
     if is_bounded(space):
         return SquashedGaussianMLP(low=space.low.tolist(), high=space.high.tolist(), **size)
     return GaussianMLP(**size)
+
+
+def require_dynamics(recipe: object, model: TrajectoryModel) -> None:
+    """Raise a ValueError where a guide over trajectories is asked for in a world that can be sampled only."""
+    if model.is_simulator:
+        raise ValueError(
+            f"guide: {type(recipe).__name__} needs a model with densities, got {model!r}; SoftActorCritic, "
+            "SoftQLearning and SoftPolicyGradient serve simulators"
+        )
 
 
 def _for_program(model: TrajectoryModel) -> nn.Module:

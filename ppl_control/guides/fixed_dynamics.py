@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from ppl_control.guides.continuous import ContinuousGuide
-from ppl_control.guides.defaults import default_policy
+from ppl_control.guides.defaults import default_policy, require_dynamics
 from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
+from ppl_control.settings import shown
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["FixedDynamics"]
@@ -37,7 +38,7 @@ class FixedDynamics:
 
     def __post_init__(self) -> None:
         if self.policy is not None and not isinstance(self.policy, nn.Module):
-            raise ValueError(f"policy: expected a module such as TabularPolicy, got {self.policy!r}")
+            raise ValueError(f"policy: expected a module such as TabularPolicy, got {shown(self.policy)}")
 
     def build(self, model: TrajectoryModel) -> TabularGuide | ContinuousGuide | ProgramGuide:
         """The guide bound to a model.
@@ -45,6 +46,7 @@ class FixedDynamics:
         Raises:
             ValueError: the policy does not fit the model.
         """
+        require_dynamics(self, model)
         policy = default_policy(model) if self.policy is None else deepcopy(self.policy)
         if model.is_tabular:
             return TabularGuide(model, policy)

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from torch import nn
 
 from ppl_control.guides.continuous_plan import ContinuousPlanGuide
+from ppl_control.guides.defaults import require_dynamics
 from ppl_control.guides.plan_guide import PlanGuide
 from ppl_control.guides.plans.auto import AutoPlan
 from ppl_control.guides.plans.feasible import feasible_logits
@@ -61,6 +62,7 @@ class OpenLoop:
         Raises:
             ValueError: no horizon, too many sequences, or a family for another kind of actions.
         """
+        require_dynamics(self, model)
         if model.horizon is None:
             raise ValueError("horizon: a plan needs one; got None")
         bound = ContinuousPlanGuide if model.is_continuous else PlanGuide

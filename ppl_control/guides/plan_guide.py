@@ -79,8 +79,8 @@ def check_plan(model: TrajectoryModel, plan: Any) -> None:
     """Raise a ValueError where a plan does not fit a model."""
     if model.horizon is None:
         raise ValueError("horizon: a plan needs one; got None")
-    if plan.horizon != model.horizon:
-        raise ValueError(f"plan: its horizon is {plan.horizon}, the model's {model.horizon}")
+    if getattr(plan, "horizon", None) != model.horizon:
+        raise ValueError(f"plan: its horizon is {getattr(plan, 'horizon', None)}, the model's {model.horizon}")
     if model.is_tabular and getattr(plan, "num_actions", None) != model.tables.num_actions:
         raise ValueError(
             f"plan: it has {getattr(plan, 'num_actions', 'no')} actions to choose from, "

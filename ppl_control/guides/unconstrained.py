@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ppl_control.guides.continuous import ContinuousGuide
-from ppl_control.guides.defaults import default_policy
+from ppl_control.guides.defaults import default_policy, require_dynamics
 from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.guides.tilt import tilt_for
@@ -33,6 +33,7 @@ class Unconstrained:
         Raises:
             ValueError: noise of a continuous model that is not Gaussian.
         """
+        require_dynamics(self, model)
         policy = default_policy(model)
         if model.is_continuous:
             return ContinuousGuide(model, policy, tilt_for(model))

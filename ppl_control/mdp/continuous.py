@@ -14,6 +14,9 @@ from pyro.distributions.torch_distribution import TorchDistributionMixin
 from torch import Tensor
 from torch.distributions import Distribution, Independent
 
+from ppl_control.mdp.validation import as_tensor
+from ppl_control.settings import shown
+
 __all__ = ["ActionSpace", "ContinuousMDP", "as_initial", "check_action_space", "in_pyro", "is_bounded"]
 
 ActionSpace: TypeAlias = spaces.Box | spaces.Discrete
@@ -85,12 +88,9 @@ def as_initial(initial: Any, dtype: torch.dtype) -> Any:
         ValueError: no distribution over vectors, and no vector.
     """
     if not isinstance(initial, Distribution):
-        try:
-            state = torch.as_tensor(initial, dtype=dtype)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"initial: expected a distribution or a state vector, got {initial!r}") from error
-        if state.ndim != 1 or not bool(state.isfinite().all()):
-            raise ValueError(f"initial: expected a finite vector, got {initial!r}")
+        state = as_tensor("initial", initial, dtype)
+        if state.ndim != 1 or not len(state) or not bool(state.isfinite().all()):
+            raise ValueError(f"initial: expected a distribution or a finite vector, got {shown(state.tolist())}")
         return Delta(state, event_dim=1)
     if len(initial.event_shape) != 1 or initial.batch_shape:
         raise ValueError(
@@ -128,8 +128,8 @@ def check_action_space(space: Any) -> ActionSpace:
         if int(space.start) != 0:
             raise ValueError(f"action_space: expected Discrete actions from 0, got start {space.start}")
         return space
-    if not isinstance(space, spaces.Box) or len(space.shape) != 1:
-        raise ValueError(f"action_space: expected a Box of shape (m,) or Discrete(A), got {space!r}")
+    if not isinstance(space, spaces.Box) or len(space.shape) != 1 or 0 in space.shape:
+        raise ValueError(f"action_space: expected a Box of shape (m,) or Discrete(A), got {shown(space)}")
     half = np.isfinite(space.low) != np.isfinite(space.high)
     if half.any() or np.isfinite(space.low).any() != np.isfinite(space.low).all():
         raise ValueError(f"action_space: give every bound or none, got {space!r}")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ppl_control.mdp.continuous import ActionSpace, as_initial, check_action_space, in_pyro
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import tried
+from ppl_control.settings import floating_type, tried
 
 __all__ = ["DifferentiableMDP"]
 
@@ -60,7 +60,7 @@ class DifferentiableMDP:
         done: Callable[[Tensor], Tensor] | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> None:
-        self.dtype = dtype
+        self.dtype = floating_type("dtype", dtype)
         self.action_space = check_action_space(action_space)
         self._initial = as_initial(initial, dtype)
         self.state_dim = int(self._initial.event_shape[0])
@@ -180,6 +180,8 @@ class DifferentiableMDP:
                 if not isinstance(value, Tensor) or value.shape != (PROBES,):
                     got = tuple(value.shape) if isinstance(value, Tensor) else value
                     raise ValueError(f"{name}: expected shape ({PROBES},) on a batch of {PROBES} states, got {got!r}")
+                if name != "done" and (value.is_complex() or value.dtype == torch.bool):
+                    raise ValueError(f"{name}: expected real numbers, got {value.dtype}")
                 if name != "done" and not bool(value.isfinite().all()):
                     raise ValueError(f"{name}: expected finite numbers, got {value.tolist()} at {state.tolist()}")
                 if name == "done" and value.dtype != torch.bool:

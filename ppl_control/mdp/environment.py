@@ -12,6 +12,7 @@ from gymnasium import spaces
 from ppl_control.mdp.continuous import ContinuousMDP
 from ppl_control.mdp.tabular import TabularMDP
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import shown, whole
 
 __all__ = ["MDPEnvironment"]
 
@@ -36,10 +37,8 @@ class MDPEnvironment(gymnasium.Env):
 
     def __init__(self, mdp: TabularMDP | ContinuousMDP, horizon: int | None = None) -> None:
         if not isinstance(mdp, TabularMDP | ContinuousMDP):
-            raise ValueError(f"mdp: expected a TabularMDP, DifferentiableMDP or LinearGaussianMDP, got {mdp!r}")
-        if horizon is not None and (isinstance(horizon, bool) or not hasattr(horizon, "__index__") or horizon < 1):
-            raise ValueError(f"horizon: expected an integer >= 1 or None, got {horizon!r}")
-        self.mdp, self.horizon = mdp, horizon
+            raise ValueError(f"mdp: expected a TabularMDP, DifferentiableMDP or LinearGaussianMDP, got {shown(mdp)}")
+        self.mdp, self.horizon = mdp, None if horizon is None else whole("horizon", horizon, 1)
         self._world: Any = _Table(mdp) if isinstance(mdp, TabularMDP) else _Vectors(mdp)
         self.observation_space, self.action_space = self._world.observation_space, self._world.action_space
         self._state: Any = None

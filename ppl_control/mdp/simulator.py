@@ -14,6 +14,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from ppl_control.mdp.simulator_reward import PaidReward, RewardFunction, checked_reward, reward_digest, reward_name
+from ppl_control.settings import shown
 
 __all__ = ["SimulatorMDP"]
 
@@ -57,7 +58,9 @@ class SimulatorMDP:
         if isinstance(env, gymnasium.Env) and make_kwargs:
             raise ValueError(f"make_kwargs: an environment that is made already takes none, got {list(make_kwargs)}")
         if not (isinstance(env, str | gymnasium.Env) or callable(env)):
-            raise ValueError(f"env: expected a gymnasium id, a function that makes one, or an instance, got {env!r}")
+            raise ValueError(
+                f"env: expected a gymnasium id, a function that makes one, or an instance, got {shown(env)}"
+            )
         self._env, self._kwargs = env, make_kwargs
         self._borrowers: list[weakref.ref[Any]] = []  # of an instance, at most one; shared with copies by ``to``
         self.device = torch.device("cpu")
@@ -156,10 +159,11 @@ class SimulatorMDP:
             if isinstance(self._env, str):
                 return gymnasium.make(self._env, **self._kwargs)
             env = self._env(**self._kwargs)
-        except (gymnasium.error.Error, ImportError, TypeError, KeyError, AssertionError) as error:
-            raise ValueError(f"env: cannot make {self._env!r}: {error}") from error
+        except Exception as error:  # whatever an environment's constructor or a function of the user's raises
+            reason = f"{type(error).__name__}: {str(error)[:1000]}"
+            raise ValueError(f"env: cannot make {shown(self._env)}: {reason}") from error
         if not isinstance(env, gymnasium.Env):
-            raise ValueError(f"env: the function made {env!r}, no gymnasium environment")
+            raise ValueError(f"env: the function made {shown(env)}, no gymnasium environment")
         return env
 
     def __getstate__(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ppl_control.inference.base import Solution
 from ppl_control.plotting.figures import INK
 from ppl_control.plotting.places import Place, place_sites
 from ppl_control.plotting.sites import SiteGraph, guide_graph, model_graph
+from ppl_control.settings import whole
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.roles import family, time_index
 
@@ -51,8 +52,7 @@ def plot_graph(model_or_guide: Any, model: TrajectoryModel | None = None, *, ste
         >>> sorted(text.get_text() for text in plot_graph(coin).axes[0].texts)
         ['$O_{0}$', '$a_{0}$', '$s_{0}$', '$s_{1}$']
     """
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps: expected an integer >= 1, got {steps!r}")
+    steps = whole("steps", steps, 1)
     named = model_or_guide if isinstance(model_or_guide, Mapping) else {"": model_or_guide}
     if not named:
         raise ValueError("model_or_guide: expected at least one")

@@ -10,7 +10,9 @@ from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.plotting.cells import draw_cells
 from ppl_control.plotting.figures import ALARM, INK, blank
+from ppl_control.plotting.named import named_solutions
 from ppl_control.plotting.walks import walk
+from ppl_control.settings import shown
 from ppl_control.trajectory.model import TrajectoryModel
 
 if TYPE_CHECKING:
@@ -49,9 +51,10 @@ def plot_beliefs(solutions: Mapping[str, Solution], model: TrajectoryModel | Non
         >>> len(plot_beliefs({"posterior": solution}).axes)  # believed, executed
         2
     """
-    if not solutions:
-        raise ValueError("solutions: expected at least one")
+    solutions = named_solutions(solutions)
     model = next(iter(solutions.values())).model if model is None else model
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {shown(model)}")
     if model.mdp is None or model.mdp.layout is None:
         raise ValueError(f"model: only a tabular model with a map (mdp.layout) can be drawn, got {model!r}")
     for title, solution in solutions.items():

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from ppl_control.inference.base import Solution
 from ppl_control.plotting.figures import GREY, INK, PALETTE, blank
+from ppl_control.plotting.named import named_solutions
+from ppl_control.settings import real, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,6 +37,11 @@ def plot_history(solutions: Mapping[str, Solution], *, exact: Mapping[str, float
         >>> [text.get_text() for text in plot_history(fits).legends[0].texts]
         ['SVI', 'log Z']
     """
+    solutions = {} if isinstance(solutions, Mapping) and not solutions else named_solutions(solutions)
+    if exact is not None:
+        if not isinstance(exact, Mapping):
+            raise ValueError(f"exact: expected label → bound, got {shown(exact)}")
+        exact = {name: real(f"exact[{name!r}]", value, infinite=True) for name, value in exact.items()}
     lines = {name: s.log_evidence_bound for name, s in solutions.items() if not s.history.get("bound")}
     lines |= exact or {}
     curves = {name: s.history["bound"] for name, s in solutions.items() if s.history.get("bound")}

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ppl_control.plotting.figures import GREY, INK, MARKERS, PALETTE, blank
+from ppl_control.settings import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +38,10 @@ def plot_honesty(table: pd.DataFrame) -> Figure:
         >>> plot_honesty(pd.DataFrame([row])).axes[0].get_title()
         'lake'
     """
+    import pandas as pd
+
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"table: expected a DataFrame such as a Comparison's table, got {shown(table)}")
     missing = [name for name in NEEDED if name not in table.columns]
     if missing:
         raise ValueError(f"table: the columns {missing} are missing; it has {list(table.columns)}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ppl_control.inference.base import Solution
 from ppl_control.plotting.figures import GREY, INK, MARKERS, PALETTE, blank
+from ppl_control.plotting.named import named_solutions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,8 +35,7 @@ def plot_ess(solutions: Mapping[str, Solution]) -> Figure:
         >>> figure.axes[0].get_ylabel()
         'effective sample size / particles'
     """
-    if not solutions:
-        raise ValueError("solutions: expected at least one")
+    solutions = named_solutions(solutions)
     for name, solution in solutions.items():
         if not solution.history.get("ess") or not hasattr(solution.guide, "log_weights"):
             raise ValueError(f"solutions[{name!r}]: expected one of ParticlePlanning, got {solution!r}")

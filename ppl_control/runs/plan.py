@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, SupportsIndex
 
 from ppl_control.inference.base import ExactMethod, IterativeMethod
+from ppl_control.randomness import check_seed
 from ppl_control.settings import shown, whole
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -77,7 +77,7 @@ class Plan:
             raise ValueError("models, methods, seeds: expected at least one of each")
         if not all(isinstance(seed, SupportsIndex) and not isinstance(seed, bool) for seed in seeds):
             raise ValueError(f"seeds: expected integers, got {shown(list(seeds))}")
-        object.__setattr__(self, "seeds", tuple(map(operator.index, seeds)))
+        object.__setattr__(self, "seeds", tuple(check_seed(seed, "seeds") for seed in seeds))
         object.__setattr__(self, "episodes", whole("episodes", self.episodes, 2))
         object.__setattr__(self, "threads", whole("threads", self.threads, 1))
         for model, methods in self.pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +12,7 @@ from pyro.distributions.torch_distribution import TorchDistributionMixin
 from pyro.poutine.messenger import Messenger
 from torch import Tensor, nn
 
+from ppl_control.settings import tried
 from ppl_control.trajectory.masked import impossible
 from ppl_control.trajectory.roles import Roles, family, time_index
 
@@ -87,7 +89,7 @@ class GuideMessenger(Messenger):
             index = time_index(name)
             t = self.context.decisions if index is None else index
             seen = self.program.observe(*self.context.visible(self.program.policy_sees).values())
-            msg["fn"] = restricted(self.policy(seen, t), msg["fn"])
+            msg["fn"] = restricted(tried("policy", partial(self.policy, seen, t), f"at the site {name!r}"), msg["fn"])
         elif role in ("state", "latent") and self.move is not None:
             msg["fn"] = self.move(name, role, self.context, msg["fn"])
 

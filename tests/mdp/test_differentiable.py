@@ -84,9 +84,9 @@ def test_other_rewards_that_are_none(reward, match: str):
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({"initial": torch.zeros(2, 2)}, "initial: expected a finite vector"),
-        ({"initial": [0.0, float("nan")]}, "initial: expected a finite vector"),
-        ({"initial": "here"}, "initial: expected a distribution or a state vector"),
+        ({"initial": torch.zeros(2, 2)}, "initial: expected a distribution or a finite vector"),
+        ({"initial": [0.0, float("nan")]}, "initial: expected a distribution or a finite vector"),
+        ({"initial": "here"}, "initial: expected a rectangular table of numbers"),
         ({"initial": dist.Normal(torch.zeros(2), 1.0)}, r"initial: .*to_event"),
         ({"transition": None}, "transition: expected a function"),
         ({"transition": lambda s, a: dist.Normal(s + a, 0.1)}, r"transition: .*to_event"),

@@ -14,7 +14,7 @@ from ppl_control.guides.plans.gaussian import CorrelatedNormal
 from ppl_control.guides.plans.reshaped import as_sequence
 from ppl_control.policies.bounds import Bound, Bounds
 from ppl_control.policies.spline_flow import FlowDistribution, chained, composed, spline_layers
-from ppl_control.settings import layer_widths, size_of
+from ppl_control.settings import floating_type, layer_widths, size_of
 
 __all__ = ["FlowPlan"]
 
@@ -69,6 +69,7 @@ class FlowPlan(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
+        floating_type("dtype", dtype)
         sizes = {"horizon": horizon, "action_dim": action_dim, "transforms": transforms, "bins": bins}
         sizes = {name: size_of(name, size) for name, size in sizes.items()}
         widths = list(layer_widths("hidden", hidden))

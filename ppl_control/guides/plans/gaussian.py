@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from ppl_control.guides.plans.reshaped import as_sequence
 from ppl_control.policies.bounds import Bound, Bounds
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import size_of
+from ppl_control.settings import floating_type, size_of, truth
 
 __all__ = ["CorrelatedNormal", "GaussianPlan"]
 
@@ -76,6 +76,8 @@ class GaussianPlan(nn.Module):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
+        floating_type("dtype", dtype)
+        correlated = truth("correlated", correlated)
         self.horizon = size_of("horizon", horizon)
         self.action_dim = size_of("action_dim", action_dim)
         self.bounds = Bounds(low, high, self.action_dim, dtype)

@@ -12,7 +12,7 @@ from pyro.distributions import Categorical, constraints
 from pyro.distributions.torch_distribution import TorchDistribution
 from torch import Tensor, nn
 
-from ppl_control.settings import size_of
+from ppl_control.settings import floating_type, size_of
 
 __all__ = ["MOST_SEQUENCES", "JointPlan", "Sequences", "check_size"]
 
@@ -100,6 +100,7 @@ class JointPlan(nn.Module):
 
     def __init__(self, num_actions: int, horizon: int, dtype: torch.dtype = torch.float64) -> None:
         super().__init__()
+        floating_type("dtype", dtype)
         num_actions, horizon = size_of("num_actions", num_actions), size_of("horizon", horizon)
         check_size(num_actions, horizon, MOST_SEQUENCES)
         self.num_actions, self.horizon, self.dtype = num_actions, horizon, dtype

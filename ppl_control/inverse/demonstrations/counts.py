@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ppl_control.inverse.demonstrations.occupancy import carried_out, decisions_under
 from ppl_control.inverse.world import World, make_world
-from ppl_control.mdp.validation import as_array
+from ppl_control.mdp.validation import as_tensor
 from ppl_control.settings import real
 from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.model import TrajectoryModel
@@ -210,10 +210,7 @@ def _log_density(world: World, decisions: Float[Tensor, "*T S A"]) -> Tensor:
 
 def _table(name: str, given: Any) -> Tensor:
     """Finite numbers >= 0, floating-point."""
-    if isinstance(given, Tensor) and given.layout == torch.strided and not given.is_complex():
-        table = given.detach() if given.is_floating_point() else given.double()
-    else:
-        table = torch.tensor(as_array(name, given), dtype=torch.float64)
+    table = as_tensor(name, given, None if isinstance(given, Tensor) and given.is_floating_point() else torch.float64)
     if bool((wrong := ~((table >= 0) & table.isfinite())).any()) and table.ndim:
         place = wrong.nonzero()[0].tolist()
         raise ValueError(f"{name}{place} is {table[tuple(place)]:g}: expected a finite number >= 0")

@@ -54,7 +54,7 @@ def reward_correlation(model: TrajectoryModel, reward: Any, other: Any) -> float
     Raises:
         ValueError: as ``without_shaping``.
     """
-    alive = ~model.tables.terminal
+    alive = ~make_world(model).tables.terminal
     rows = torch.stack([without_shaping(model, each)[alive].reshape(-1) for each in (reward, other)])
     return float(torch.corrcoef(rows)[0, 1])
 

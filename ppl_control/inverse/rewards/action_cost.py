@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ppl_control.inverse.rewards.base import Reward
-from ppl_control.settings import size_of
+from ppl_control.settings import floating_type, size_of
 
 __all__ = ["ActionCost"]
 
@@ -46,6 +46,7 @@ class ActionCost(Reward):
         name, given = ("num_actions", num_actions) if self.is_discrete else ("action_dim", action_dim)
         size = size_of(name, given)  # type: ignore[arg-type]
         self.num_actions = size if self.is_discrete else None
+        floating_type("dtype", dtype)
         self.costs = nn.Parameter(torch.zeros(size, dtype=dtype))
 
     def require_sizes(self, num_states: int, num_actions: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.mdp.validation import as_tensor, check_names
+from ppl_control.settings import floating_type, shown, size_of
 
 __all__ = ["LinearReward"]
 
@@ -48,6 +49,7 @@ class LinearReward(Reward):
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()
+        floating_type("dtype", dtype)
         self._function: Callable[..., Tensor] | None
         # Past nn.Module, which would count a module's parameters among ψ.
         object.__setattr__(self, "_function", _unlearned(features) if callable(features) else None)
@@ -61,9 +63,7 @@ class LinearReward(Reward):
         self.weights = nn.Parameter(start)
         if len(start) == 0:
             raise ValueError("num_features: expected an integer >= 1, got no weights")
-        if names is not None and len(names) != len(start):
-            raise ValueError(f"names: expected {len(start)} names, one a feature, got {len(names)}")
-        self.names = None if names is None else tuple(str(name) for name in names)
+        self.names = None if names is None else check_names("names", names, len(start), "")
 
     def features_of(self, state: Tensor, action: Tensor, next_state: Tensor | None = None) -> Float[Tensor, "*b K"]:
         """f(s, a, s').
@@ -112,29 +112,23 @@ def _unlearned(features: Any) -> Any:
 
 
 def _checked(features: Any, dtype: torch.dtype) -> Tensor:
-    try:
-        table = torch.as_tensor(features if isinstance(features, Tensor) else np.asarray(features), dtype=dtype)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"features: expected a table of numbers or a function, got {error}") from error
+    table = as_tensor("features", features, dtype)
     if table.ndim not in (3, 4) or 0 in table.shape or (table.ndim == 4 and table.shape[0] != table.shape[2]):
         raise ValueError(f"features: expected shape [S, A, K] or [S, A, S, K], got {list(table.shape)}")
     if not bool(table.isfinite().all()):
         place = (~table.isfinite()).nonzero()[0].tolist()
         raise ValueError(f"features{place} is {table[tuple(place)]}: expected a finite number")
-    return table.detach().clone()
+    return table
 
 
 def _start(weights: Any, num_features: int | None, dtype: torch.dtype) -> Tensor:
     if weights is None:
         if num_features is None:
             raise ValueError("num_features: needed where features are a function and no weights are given")
-        return torch.zeros(num_features, dtype=dtype)
-    try:
-        start = torch.as_tensor(weights, dtype=dtype).detach().clone()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"weights: expected numbers, got {weights!r}") from error
+        return torch.zeros(size_of("num_features", num_features), dtype=dtype)
+    start = as_tensor("weights", weights, dtype)
     if start.ndim != 1 or (num_features is not None and len(start) != num_features):
         raise ValueError(f"weights: expected {num_features or 'K'} numbers, got shape {list(start.shape)}")
     if not bool(start.isfinite().all()):
-        raise ValueError(f"weights: expected finite numbers, got {start.tolist()}")
+        raise ValueError(f"weights: expected finite numbers, got {shown(start.tolist())}")
     return start

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from ppl_control.inverse.rewards.base import Reward
+from ppl_control.mdp.validation import as_tensor
 from ppl_control.policies.network import ACTIVATIONS
 from ppl_control.randomness import RandomStream
-from ppl_control.settings import layer_widths, one_of, size_of
+from ppl_control.settings import floating_type, layer_widths, one_of, shown, size_of
 
 __all__ = ["MLPReward"]
 
@@ -61,9 +62,10 @@ class MLPReward(Reward):
     ) -> None:
         super().__init__()
         known = ("state", "action", "next_state")
-        self.sees = (sees,) if isinstance(sees, str) else tuple(sees)
-        if not self.sees or not set(self.sees) <= set(known) or len(set(self.sees)) < len(self.sees):
-            raise ValueError(f"sees: expected some of {known}, each once, got {sees!r}")
+        self.sees = (sees,) if isinstance(sees, str) else tuple(sees) if isinstance(sees, Sequence) else ()
+        if not self.sees or any(name not in known or self.sees.count(name) > 1 for name in self.sees):
+            raise ValueError(f"sees: expected some of {known}, each once, got {shown(sees)}")
+        floating_type("dtype", dtype)
         one_of("activation", activation, list(ACTIVATIONS))
         self.sees_next = "next_state" in self.sees
         self.num_states, self.num_actions = num_states, num_actions
@@ -117,10 +119,7 @@ def _width(index: str, classes: int | None, vector: str, length: int | None) -> 
 
 
 def _scale(name: str, scale: Any, length: int | None, dtype: torch.dtype) -> Tensor:
-    try:
-        given = torch.as_tensor(scale, dtype=dtype).detach().clone()
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: expected numbers > 0, got {scale!r}") from error
+    given = as_tensor(name, scale, dtype)
     if tuple(given.shape) not in ((), (length,)):
         raise ValueError(f"{name}: expected a number or shape [{length}], got shape {list(given.shape)}")
     if not bool((given.isfinite() & (given > 0)).all()):

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ppl_control.inverse.rewards.base import Reward
-from ppl_control.settings import size_of
+from ppl_control.settings import floating_type, one_of, size_of
 
 __all__ = ["TabularReward"]
 
@@ -47,8 +47,8 @@ class TabularReward(Reward):
         super().__init__()
         s, a = size_of("num_states", num_states), size_of("num_actions", num_actions)
         shapes = {"state": (s,), "state_action": (s, a), "outcome": (s, a, s)}
-        if of not in shapes:
-            raise ValueError(f"of: expected one of {list(shapes)}, got {of!r}")
+        one_of("of", of, list(shapes))
+        floating_type("dtype", dtype)
         self.of, self.sees_next = of, of == "outcome"
         self.num_states, self.num_actions = s, a
         self.table = nn.Parameter(torch.zeros(shapes[of], dtype=dtype))
