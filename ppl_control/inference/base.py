@@ -118,6 +118,18 @@ class ExactMethod(Protocol):
 
 
 @runtime_checkable
+class SearchingMethod(Protocol):
+    """An exact method that may take long: what it searches with can be watched, and ended before its time."""
+
+    def search(self, model: TrajectoryModel) -> Any:
+        """Something with ``number``, ``step()`` and ``finished()``; None where ``solve`` answers at once."""
+
+    def answer(self, model: TrajectoryModel, search: Any) -> Solution:
+        """The answer that a search has come to."""
+        ...
+
+
+@runtime_checkable
 class IterativeMethod(Protocol):
     """A method in steps; the state may be kept, stored and taken up again between any two of them."""
 
@@ -159,7 +171,7 @@ def infer(
 ) -> Solution:
     """Fit a method to a model.
 
-    Ctrl-C ends an iterative method after the step in flight, the first one at the earliest: the solution is what was
+    Ctrl-C ends an iterative method, or the search for the fixed point of a large table, after the step in flight, the first one at the earliest: the solution is what was
     found so far, with ``finished`` False, and the same call goes on from its checkpoint. A second Ctrl-C raises
     KeyboardInterrupt at once; the checkpoint then is the last one written. So it is in the main thread, where Python
     receives signals; a program that handles SIGINT itself keeps its handler.
@@ -172,7 +184,8 @@ def infer(
         device: where to compute; None: where the model is.
         callbacks: called with a ``Step`` after each step; one that returns True ends the run.
         checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed. On
-            a CPU the resumed run ends bit-identical to one that was never stopped.
+            a CPU the resumed run ends bit-identical to one that was never stopped. Running episodes of simulators are
+            played again from their seed and actions; where that leads elsewhere, a warning says so.
         checkpoint_every: calls of the method's ``step`` between two writes; None: 100, fewer where these take longer
             than 20 s, more where writing would take over a twentieth of the time.
         title: what the progress bar calls the run; None: the method's name.
@@ -203,7 +216,20 @@ def infer(
         model = model.to(device)
     method.check(model)
     if isinstance(method, ExactMethod):
-        return method.solve(model)
+        search = method.search(model) if isinstance(method, SearchingMethod) else None
+        if search is None:
+            return method.solve(model)
+        drive(
+            search,
+            search.step,
+            search.finished,
+            title=title or type(method).__name__,
+            total=None,
+            progress=progress,
+            callbacks=callbacks,
+        )
+        found = method.answer(model, search)
+        return found if search.finished() else replace(found, exact=False, finished=False)
     state = method.init(model, seed)
     try:
         keeper = None

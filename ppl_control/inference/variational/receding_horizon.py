@@ -109,12 +109,11 @@ class RecedingHorizonState:
     history: dict[str, list[float]] = field(default_factory=dict)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing but the seed."""
-        return {"seed": self.seed}
+        """Nothing."""
+        return {}
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Take over the seed."""
-        self.seed = saved["seed"]
+        """Nothing to take over."""
 
 
 class RecedingHorizonPolicy(Policy):

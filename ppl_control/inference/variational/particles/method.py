@@ -61,7 +61,8 @@ class ParticlePlanning:
         log q = log π0 + Q − log mean (π0 exp(Q)/proposal): its mean bounds the policy's own ELBO from below.
         History: ``ess`` after each time step; ``log_evidence`` of the (twisted) target so far, nats, or
         ``partial_bound``, the ELBO's terms so far; in the end ``lineages``, how many of the particles after each
-        step have descendants at the end, which the ESS does not show.
+        step have descendants at the end, which the ESS does not show. Trajectories cut short are no plans: a run that
+        Ctrl-C or a callback ends is carried on to the horizon in a copy, for its answer.
 
     References:
         Gordon, Salmond and Smith (1993); Del Moral (2004); Piché et al. (2019), probabilistic planning with SMC;
