@@ -7,7 +7,8 @@ import os
 import pickle
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -50,7 +51,8 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._keep), daemon=False)
-        process.start()
+        with _unheard(signal.SIGINT):  # Ctrl-C reaches the whole terminal; who stops is this process's say
+            process.start()
         theirs.close()
         worker, self._hired = self._hired, self._hired + 1
         self._hands[worker] = _Hand(process, ours)
@@ -104,6 +106,16 @@ class Processes:
         self._hands.clear()
 
 
+@contextmanager
+def _unheard(number: signal.Signals) -> Iterator[None]:
+    """Keep a signal waiting; a process that is started meanwhile never hears it, from its first instruction on."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _stopped(process: BaseProcess) -> int | None:
     """The exit code of a process that has ended, or is about to."""
     process.join(PATIENCE)
@@ -117,7 +129,6 @@ def _stopped(process: BaseProcess) -> int | None:
 
 def _work(line: Connection, keep: bool) -> None:
     """What a worker's process does: runs, until the line is closed or the parent has died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; who stops is the parent's say
     os.dup2(2, 1)  # standard output is the parent's
     threading.Thread(target=_end_with_parent, daemon=True).start()
     bench = Bench(keep)

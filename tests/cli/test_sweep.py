@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -177,3 +178,27 @@ def test_ctrl_c(tmp_path) -> None:
         f"interrupted: {kept} of 500 runs have ended; kept in {out}, where the same call goes on"
     )
     assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.3, 12.0], ids=["while workers start", "while they work"])
+def test_ctrl_c_in_a_terminal_reaches_workers_too(seconds: float, tmp_path) -> None:
+    out = tmp_path / "out"
+    arguments = ["sweep", "hiking", "--methods", "fixed_dynamics_adam", "--method-set", "steps=500", "--seeds", "0:900"]
+    command = [COMMAND, *arguments, "--workers", "2", "--out", out, "--json"]
+    started = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", start_new_session=True
+    )
+    end = time.monotonic() + 60
+    while not out.exists():
+        assert time.monotonic() < end
+        assert started.poll() is None
+        time.sleep(0.02)
+    time.sleep(seconds)
+    os.killpg(started.pid, signal.SIGINT)
+    printed, errors = started.communicate(timeout=30)
+    assert started.returncode == 130
+    assert printed == ""
+    assert "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith(f"interrupted: {len(list(out.glob('*.json')))} of 900 runs have ended")
+    assert len(errors.splitlines()) == 2  # the bar, and this

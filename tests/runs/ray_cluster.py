@@ -15,8 +15,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ray.cluster_utils import Cluster
-
 from ppl_control import sweep
 from tests.runs.marked import Marked, opened, processes, walk
 
@@ -35,7 +33,7 @@ def begun(log: Path) -> list[Path]:
     return sorted(log.iterdir(), key=lambda mark: mark.stat().st_mtime_ns)
 
 
-def harm(cluster: Cluster, node: Any, log: Path, done: dict[str, Any]) -> None:
+def harm(cluster: Any, node: Any, log: Path, done: dict[str, Any]) -> None:
     """Kill the process of the latest run; once another works in its place, remove a node and the run it makes."""
     while len(begun(log)) < KILL:
         time.sleep(0.02)
@@ -50,6 +48,8 @@ def harm(cluster: Cluster, node: Any, log: Path, done: dict[str, Any]) -> None:
 
 def main(log: Path, out: str) -> dict[str, Any]:
     """Sweep 64 fits while harm is done."""
+    from ray.cluster_utils import Cluster
+
     cluster = Cluster(initialize_head=True, head_node_args=NODE | {"_system_config": ATTENTIVE})
     try:
         node, done = cluster.add_node(**NODE), dict[str, Any]()
