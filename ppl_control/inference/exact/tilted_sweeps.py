@@ -82,12 +82,14 @@ def tilted_sweeps(tables: Tables, paid: Float[Tensor, "S A K"]) -> TiltedSweeps 
     prior, terminal = np.exp(tables.log_prior.mT.cpu().numpy()), tables.terminal.cpu().numpy()
     value = np.zeros((horizon + 1, n + 1), logs.dtype)  # the last is the silent end
     policy = np.empty((horizon, a, n), logs.dtype)
-    ahead, sums = np.empty((horizon, n + 1), logs.dtype), np.empty((horizon, a * n), logs.dtype)
+    ahead, sums = np.zeros((horizon, n + 1), logs.dtype), np.empty((horizon, a * n), logs.dtype)
+    reached = np.unique(column)  # the silent end's 0 is far from all others after many steps, and may be nowhere near
     for t in range(horizon - 1, -1, -1):
-        highest = value[t + 1].max()
-        if highest - value[t + 1].min() + top - bottom > WIDEST:
+        following = value[t + 1, reached]
+        highest = following.max()
+        if highest - following.min() + top - bottom > WIDEST:
             return None
-        np.exp(value[t + 1] - highest, out=ahead[t])
+        ahead[t, reached] = np.exp(following - highest)
         sums[t] = weights @ ahead[t]
         here = policy[t]
         np.multiply(sums[t].reshape(a, n), prior[t], out=here)

@@ -12,7 +12,7 @@ from ppl_control.inverse import LinearReward, MaxEntIRL
 from ppl_control.inverse.world import make_world
 from ppl_control.models import hiking
 from ppl_control.trajectory.tables import GuideTables
-from tests.problems import each_problem, label
+from tests.problems import each_problem, label, random_problem
 
 
 def sparse_model(dtype=torch.float64):
@@ -83,6 +83,22 @@ def test_tilted_sweeps_and_their_flow_are_the_posterior(model):
         mass = torch.zeros_like(mass).index_add_(0, tables.successor.reshape(-1), here.reshape(-1))
     torch.testing.assert_close(found.flow(tables, on_v, each=True), total, rtol=1e-10, atol=1e-13)
     torch.testing.assert_close(found.flow(tables, on_v, each=False)[..., 0], total.sum(-1), rtol=1e-10, atol=1e-13)
+
+
+def test_a_long_way_to_go_is_not_far_apart():
+    """After 2000 steps without an end V is thousands of nats, and hardly differs between states."""
+    mdp = random_problem(3, states=4, actions=3, ends=False).mdp()
+    tables = TrajectoryModel(mdp, horizon=2000).tables
+    found = tilted_sweeps(tables, tables.reward)
+    assert found is not None
+    assert found.value[0].min() > 1e3
+    posterior = posterior_of(tables, posterior_values(tables))
+    torch.testing.assert_close(found.value, posterior.value, rtol=1e-12, atol=1e-12)
+    on_v = torch.zeros_like(found.value[:-1])
+    on_v[0] = tables.initial[:-1]
+    visits = occupancies(tables, GuideTables(posterior.guide.policy, None, posterior.guide.outcomes))[:-1, :-1]
+    expected = (visits[..., None] * posterior.guide.policy.exp()).sum(0)
+    torch.testing.assert_close(found.flow(tables, on_v, each=False)[..., 0], expected, rtol=1e-9, atol=1e-9)
 
 
 def test_values_too_far_apart_are_left_to_logarithms():
