@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +15,25 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ppl_control import SVI, Comparison, SoftValueIteration, compare, infer, load
+from ppl_control import (
+    SVI,
+    Comparison,
+    DivergenceError,
+    ParticlePlanning,
+    RecedingHorizon,
+    SimulatorMDP,
+    SoftActorCritic,
+    SoftPolicyGradient,
+    SoftQLearning,
+    SoftValueIteration,
+    TrajectoryModel,
+    compare,
+    infer,
+    load,
+)
 from ppl_control.inference import checkpoint, saving
 from ppl_control.inference.stored import read_values, write_values
-from ppl_control.models import lottery
+from ppl_control.models import hiking, lottery
 
 MODEL, METHOD = lottery.model(), SVI(estimator="score", steps=4, particles=4)
 EXAMPLES = 500  # damaged files for each of the ways in
@@ -277,6 +293,56 @@ def test_whole_files_of_strange_values(way: str, tmp_path, good):
         elif way == "checkpoint":  # what a solution's file says of its own bound is its word
             assert np.isfinite(found.log_evidence_bound), (place, new)
     assert refusals > 0.8 * len(chosen)
+
+
+CART = TrajectoryModel(SimulatorMDP("CartPole-v1"), discount=0.99, temperature=0.1)
+LAKE = TrajectoryModel(SimulatorMDP("FrozenLake-v1"), discount=0.95, temperature=0.1, horizon=20)
+SMALL: dict[str, Any] = {"hidden": (4,), "batch_size": 8, "episodes": 2}
+STATES: dict[str, tuple[TrajectoryModel, Any]] = {
+    "particles": (hiking.model(), ParticlePlanning(8)),
+    "natural": (MODEL, SVI(final_temperature=0.1, steps=3)),
+    "table": (MODEL, SoftQLearning(steps=2_000, batch_size=10)),
+    "played": (LAKE, SoftQLearning(steps=2_048, episodes=2)),
+    "deep": (LAKE, SoftQLearning(steps=512, learning_starts=64, buffer_size=300, **SMALL)),
+    "gradient": (CART, SoftPolicyGradient(steps=512, environments=4, rollout_length=32, hidden=(4,), episodes=2)),
+    "actor_critic": (LAKE, SoftActorCritic(steps=200, learning_starts=16, compile=False, **SMALL)),
+    "receding_horizon": (MODEL, RecedingHorizon(METHOD)),
+}
+
+
+SLOW = ("particles", "played", "deep", "gradient", "actor_critic")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in STATES])
+def test_states_of_strange_values(name: str, tmp_path):
+    (model, method), path = STATES[name], tmp_path / "a.pt"
+    infer(model, method, progress=False, checkpoint=path, callbacks=[lambda step: True])  # a part of a run
+    strange_states(path, lambda: infer(model, method, progress=False, checkpoint=path), EXAMPLES)
+
+
+def strange_states(path: Path, resumed: Callable[[], Any], examples: int) -> None:
+    """A checkpoint with something else in one place: refused by name, or it fits and the run ends as runs may end."""
+    values, tried, refusals = read_values(path, checkpoint.FORMAT), 0, 0
+    cases = [(place, new) for place in leaves(values["state"]) if "history" not in place for new in STRANGE]
+    for i in np.random.default_rng(7).permutation(len(cases))[:examples]:
+        place, new = cases[i]
+        write_values(path, checkpoint.FORMAT, put(values, ("state", *place), new))
+        tried += 1
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a simulator that led elsewhere
+                resumed()
+        except DivergenceError:
+            continue
+        except ValueError as error:
+            said = str(error)
+        else:
+            continue
+        refusals += 1
+        assert said.startswith("checkpoint: "), (place, new, said)
+        assert path.name in said
+        assert len(said) < 1000
+    assert refusals > 0.7 * tried
 
 
 def test_comparisons_of_strange_values(tmp_path, good):

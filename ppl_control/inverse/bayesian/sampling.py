@@ -70,7 +70,7 @@ def by_nuts(
         KeyboardInterrupt: Ctrl-C before there were four draws.
     """
     streams = np.random.SeedSequence(seed % 2**63).generate_state(method.chains).tolist()
-    chains, each = Chains(), method.warmup + method.samples
+    chains, each = Chains(start, method.samples), method.warmup + method.samples
     keeper = keep(chains)
     with (
         interruptible() as interrupted,
@@ -92,8 +92,17 @@ def by_nuts(
 
 @dataclass(eq=False)
 class Chains:
-    """The chains that were made: parameter → draws [draw, *shape] of each, and which of its draws diverged [draw]."""
+    """The chains that were made.
 
+    Attributes:
+        start: where every chain begins.
+        samples: draws of a whole chain.
+        values: of each chain, parameter → draws [draw, *shape].
+        diverging: of each chain, which of its draws diverged, [draw].
+    """
+
+    start: Mapping[str, Tensor]
+    samples: int
     values: list[dict[str, Tensor]] = field(default_factory=list)
     diverging: list[Tensor] = field(default_factory=list)
 
@@ -120,17 +129,18 @@ class Chains:
         """Take over stored chains.
 
         Raises:
-            ValueError: draws of different forms.
+            ValueError: draws that are none of these parameters.
         """
-        forms = [
-            {name: (value.shape, value.dtype) for name, value in (chain | {"": late}).items()}
-            for chain, late in zip(saved["values"], saved["diverging"], strict=True)
-        ]
-        if len(forms) != saved["number"] or any(form != forms[0] for form in forms):
-            raise ValueError(f"chains: expected {saved['number']} of one form")
-        if any(late.dtype is not torch.bool or late.ndim != 1 for late in saved["diverging"]):
-            raise ValueError("chains: expected which draws diverged")
-        self.values, self.diverging = list(saved["values"]), list(saved["diverging"])
+        expected = {name: ((self.samples, *value.shape), value.dtype) for name, value in self.start.items()}
+        for chain, late in zip(saved["values"], saved["diverging"], strict=True):
+            found = {name: (tuple(value.shape), value.dtype) for name, value in chain.items()}
+            if found != expected or (tuple(late.shape), late.dtype) != ((self.samples,), torch.bool):
+                raise ValueError(f"chains: expected {self.samples} draws of {', '.join(expected)}, and which diverged")
+        if len(saved["values"]) != saved["number"]:
+            raise ValueError(f"chains: expected {saved['number']}, got {len(saved['values'])}")
+        place = {name: value.device for name, value in self.start.items()}
+        self.values = [{name: chain[name].to(place[name]) for name in chain} for chain in saved["values"]]
+        self.diverging = list(saved["diverging"])
 
 
 class _Chain:
