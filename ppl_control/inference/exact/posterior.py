@@ -41,15 +41,20 @@ def posterior_of(tables: Tables, values: Float[Tensor, "*T1 S+1"]) -> Posterior:
     Differences are taken before sums: next to an r/α of 10¹⁰ nats a log-probability would keep no digits.
     """
     first, ahead = (values, values) if values.ndim == 1 else (values[0], values[1:])
-    gain = _gain(tables) + ahead[..., tables.successor]
-    best = _finite(gain.amax(-1))
-    gain = tables.log_p + (gain - best[..., None])
-    luck = torch.logsumexp(gain, -1)
-    outcomes = torch.where(luck[..., None] > -torch.inf, gain - luck[..., None], tables.log_p)
+    outcomes = ahead[..., tables.successor]  # in place from here on: over many times this is the largest table
+    outcomes += _gain(tables)
+    best = _finite(outcomes.amax(-1))
+    outcomes -= best[..., None]
+    outcomes += tables.log_p
+    luck = torch.logsumexp(outcomes, -1)
+    outcomes -= luck[..., None]
+    if not bool(luck.isfinite().all()):
+        outcomes = torch.where(luck[..., None] > -torch.inf, outcomes, tables.log_p)
     choice = tables.log_prior + ((best - best.amax(-1, keepdim=True)) + luck)
     hopeless = (choice == -torch.inf).all(-1, keepdim=True)  # nothing succeeds from here: keep the prior
     policy = torch.log_softmax(torch.where(hopeless, tables.log_prior, choice), -1)
-    guide = GuideTables(policy, torch.log_softmax(tables.initial.log() + first, -1), outcomes)
+    start = tables.initial.log() + (first - _finite(first.amax()))
+    guide = GuideTables(policy, torch.log_softmax(start, -1), outcomes)
     value = (values[..., :-1] - values[..., -1:]).masked_fill(tables.terminal, 0.0)
     return Posterior(value, best + luck - ahead[..., -1, None, None], guide)
 
