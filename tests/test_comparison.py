@@ -103,7 +103,20 @@ def test_infinite_and_missing_numbers_are_null(comparison: Comparison, tmp_path)
     assert Comparison.load(tmp_path / "a.json").table.bound[0] == -math.inf
 
 
-@pytest.mark.parametrize("content", ["", "junk", "[]", '{"rows": []}', '{"rows": [{"bound": "x"}], "settings": {}}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "junk",
+        "[]",
+        '{"rows": []}',
+        '{"rows": [{"bound": "x"}], "settings": {}}',
+        '{"rows": [3], "settings": {}}',
+        '{"rows": {}, "settings": 3}',
+        "[" * 100_000,
+    ],
+    ids=lambda text: text[:30],
+)
 def test_files_that_are_no_comparison(content: str, tmp_path):
     path = tmp_path / "a.json"
     path.write_text(content)

@@ -96,6 +96,8 @@ def sweep(
     for row in failed.to_dict("records"):
         say(f"failed: {row['method']} on {row['model']}, seed {row['seed']}: {row[ERROR]}")
     if len(failed):
+        if out is not None:
+            say(f"note: errors of runs are kept; remove {out / '*.failed.json'}, and they are made again")
         raise typer.Exit(1)
 
 

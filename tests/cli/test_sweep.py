@@ -110,6 +110,7 @@ def test_failed_runs_are_told_and_the_exit_code_is_1(run, tmp_path) -> None:
     assert row["error"] == "ArithmeticError: worn out"
     assert row["bound"] is None
     assert "failed: fixed_dynamics steps=30 on broken, seed 0: ArithmeticError: worn out" in ran.err
+    assert "remove" in ran.err.splitlines()[-1]
     shown = run(*arguments, "--out", tmp_path / "out")
     assert shown.code == 1
     assert "fixed_dynamics steps=30" in shown.out
