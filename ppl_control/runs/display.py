@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from ppl_control.runs.conduct import Counts
 
@@ -25,10 +26,10 @@ def display(title: str, *, shown: bool) -> Iterator[Callable[[Counts], None]]:
         return
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[counts]}"),
+        BarColumn(bar_width=20, table_column=Column(no_wrap=True)),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[counts]}", table_column=Column()),  # which wraps where the terminal is narrow
     )
     bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
     task = bar.add_task(title, total=None, counts="")
@@ -54,14 +55,14 @@ def _in_words(counts: Counts) -> str:
 
     Example:
         >>> _in_words(Counts(total=64, kept=8, finished=20, failed=1))
-        '20 finished, 1 failed, 8 kept from before, waiting for workers'
+        '20 finished, 1 failed, 8 kept, waiting for workers'
     """
     tally = counts.tally
     parts = [f"{counts.finished} finished"]
     told = (
         (counts.failed, "failed"),
-        (counts.kept, "kept from before"),
-        (tally.retried, "tried again"),
+        (counts.kept, "kept"),
+        (tally.retried, "retried"),
         (tally.running, "running"),
     )
     parts += [f"{number} {words}" for number, words in told if number]

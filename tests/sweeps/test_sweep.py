@@ -98,7 +98,7 @@ def test_progress(tmp_path, capsys):
     assert told.out == ""
     assert "2/2" in told.err
     assert "1 finished, 1 failed" in told.err
-    assert "2 finished, 1 failed, 2 kept from before" in told.err
+    assert "2 finished, 1 failed, 2 kept" in told.err
 
 
 @pytest.mark.parametrize(
