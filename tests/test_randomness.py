@@ -58,3 +58,12 @@ def _interrupted(path) -> None:
     with whole_file(path, "w") as file:
         file.write("second")
         raise RuntimeError
+
+
+def test_a_stream_of_what_would_be_drawn_next():
+    torch.manual_seed(3)
+    stream, here = RandomStream.current(), torch.get_rng_state()
+    with stream:
+        ahead = torch.rand(4)
+    assert torch.equal(torch.get_rng_state(), here)
+    assert torch.equal(torch.rand(4), ahead)
