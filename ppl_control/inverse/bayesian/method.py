@@ -10,9 +10,10 @@ from typing import Any, Literal
 from torch import Tensor
 
 from ppl_control.inference.checkpoint import Keeper, digest_of, identity
+from ppl_control.inverse.bayesian.chains import Chains, by_nuts
 from ppl_control.inverse.bayesian.posterior import RewardPosterior, answer, arviz
 from ppl_control.inverse.bayesian.program import priors_of, reward_program, starting
-from ppl_control.inverse.bayesian.sampling import Chains, by_nuts, by_svi
+from ppl_control.inverse.bayesian.sampling import by_svi
 from ppl_control.inverse.demonstrations.counting import count
 from ppl_control.inverse.exact.objectives import OBJECTIVES, require_counts
 from ppl_control.inverse.rewards.base import Reward
