@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ppl_control.inference.exact.fixed_point import visits
 from ppl_control.inference.exact.recursions import occupancies
+from ppl_control.inference.exact.stationary.guides import visits
 from ppl_control.trajectory.continuous_rollout import ContinuousRollout
 from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.simulation import Episodes
@@ -44,8 +44,8 @@ NOTHING = Walk(math.nan, math.nan, math.nan)
 def from_tables(tables: Tables, guide: GuideTables) -> Walk:
     """Exact, from a guide's conditionals."""
     policy = guide.policy.exp()
-    dynamics = guide.dynamics(tables)
-    reward = (policy * (dynamics * tables.reward).sum(-1)).sum(-1) * tables.temperature
+    paid = tables.expected_reward if guide.outcomes is None else (guide.outcomes.exp() * tables.reward).sum(-1)
+    reward = (policy * paid).sum(-1) * tables.temperature
     entropy = -weighted(policy, guide.policy).sum(-1)
     if tables.horizon is None:
         states = here = visits(tables, guide)

@@ -171,10 +171,10 @@ def infer(
 ) -> Solution:
     """Fit a method to a model.
 
-    Ctrl-C ends an iterative method, or the search for the fixed point of a large table, after the step in flight, the first one at the earliest: the solution is what was
-    found so far, with ``finished`` False, and the same call goes on from its checkpoint. A second Ctrl-C raises
-    KeyboardInterrupt at once; the checkpoint then is the last one written. So it is in the main thread, where Python
-    receives signals; a program that handles SIGINT itself keeps its handler.
+    Ctrl-C ends an iterative method, or the search for the fixed point of a large table, after the step in flight, the
+    first one at the earliest: the solution is what was found so far, with ``finished`` False, and the same call goes on
+    from its checkpoint. A second Ctrl-C raises KeyboardInterrupt at once; the checkpoint then is the last one written.
+    So it is in the main thread, where Python receives signals; a program that handles SIGINT itself keeps its handler.
 
     Args:
         model: the decision problem.
@@ -216,18 +216,10 @@ def infer(
         model = model.to(device)
     method.check(model)
     if isinstance(method, ExactMethod):
-        search = method.search(model) if isinstance(method, SearchingMethod) else None
-        if search is None:
+        if not isinstance(method, SearchingMethod) or (search := method.search(model)) is None:
             return method.solve(model)
-        drive(
-            search,
-            search.step,
-            search.finished,
-            title=title or type(method).__name__,
-            total=None,
-            progress=progress,
-            callbacks=callbacks,
-        )
+        named = title or type(method).__name__
+        drive(search, search.step, search.finished, title=named, total=None, progress=progress, callbacks=callbacks)
         found = method.answer(model, search)
         return found if search.finished() else replace(found, exact=False, finished=False)
     state = method.init(model, seed)

@@ -28,7 +28,7 @@ def drive(
     finished: Callable[[], bool],
     *,
     title: str,
-    total: int,
+    total: int | None,
     progress: bool,
     note: str = "",
     shown: Sequence[str] | None = None,
@@ -42,7 +42,7 @@ def drive(
         step: advances it and returns its metrics, or None after a part of a step that is not to be told of.
         finished: whether no further step is wanted.
         title: of the progress bar.
-        total: the last step's number, as the bar shows it.
+        total: the last step's number, as the bar shows it; None: not known.
         progress: whether to show it.
         note: shown until the first step is made.
         shown: the metrics in the bar; None: all.

@@ -17,7 +17,7 @@ Advance = Callable[[int, Mapping[str, float]], None]
 
 @contextmanager
 def progress_bar(
-    title: str, steps: int, *, shown: bool, note: str = "", ending: Callable[[], bool] = lambda: False
+    title: str, steps: int | None, *, shown: bool, note: str = "", ending: Callable[[], bool] = lambda: False
 ) -> Iterator[Advance]:
     """Yield ``advance(step, metrics)``; the bar shows steps, time, the latest metrics and steps a second.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -109,19 +109,10 @@ def make_world(model: TrajectoryModel) -> World:
             "only be simulated"
         )
     # Outcomes that name different states may pay differently: each is paid its state, so that none are merged.
-    labelled = _double(model.replaced(mdp=model.mdp.with_reward(_named_state)).tables)
+    # In float64, whatever the model's type: optima of flat objectives are not found in fewer digits.
+    labelled = model.replaced(mdp=model.mdp.with_reward(_named_state)).tables.double()
     named = labelled.outcomes.reward.round().long()
     return World(model, labelled.paying(labelled.initial.new_zeros(named.shape[:2])), named)
-
-
-def _double(tables: Tables) -> Tables:
-    """The tables in float64, whatever the model's: optima of flat objectives are not found in fewer digits."""
-    return replace(
-        tables,
-        initial=tables.initial.double(),
-        outcomes=tables.outcomes.to(dtype=torch.float64),
-        log_prior=tables.log_prior.double(),
-    )
 
 
 def _named_state(state: Tensor, action: Tensor, next_state: Tensor) -> Tensor:

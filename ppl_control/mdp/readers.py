@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from ppl_control.mdp.coordinates import Coordinates, coordinates, is_sparse, looked_up
 from ppl_control.mdp.layout import GridLayout
-from ppl_control.mdp.outcomes import Entries
+from ppl_control.mdp.sparse import Entries
 from ppl_control.mdp.validation import (
     as_array,
     check_finite,
@@ -19,49 +20,110 @@ from ppl_control.mdp.validation import (
 )
 from ppl_control.settings import shown
 
-__all__ = ["from_lists", "from_tables", "read_gymnasium"]
-
-
-def _coordinates(transition: Any) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """Index columns [3, E], probabilities [E] and shape of a dense or sparse transition table."""
-    if isinstance(transition, torch.Tensor) and transition.layout != torch.strided:
-        sparse = transition.to_sparse_coo().coalesce()
-        values = as_array("transition", sparse.values())
-        index, shape = sparse.indices().cpu().numpy(), tuple(sparse.shape)
-    else:
-        dense = as_array("transition", transition)
-        shape = dense.shape
-        index = np.stack(dense.nonzero()) if dense.size else np.zeros((len(shape), 0), dtype=int)
-        values = dense[tuple(index)]
-    if len(shape) != 3 or shape[0] != shape[2] or 0 in shape:
-        raise ValueError(f"transition: expected shape [S, A, S], got {list(shape)}")
-    check_nonnegative("transition", values, places=index)
-    return index, values, shape
+__all__ = ["from_columns", "from_lists", "from_tables", "read_gymnasium"]
 
 
 def from_tables(transition: Any, reward: Any, done: Any) -> tuple[Entries, np.ndarray, int]:
     """Entries, terminal states [S] and number of actions from the tables p(s'|s,a), r and done."""
-    (state, action, next_state), p, (num_states, num_actions, _) = _coordinates(transition)
+    table = coordinates("transition", transition)
+    num_states, num_actions = table.num_states, table.num_actions
+    check_nonnegative("transition", table.values, places=table.places)
+    terminal = _terminal(done, num_states)
+    columns = Entries(table.state, table.action, table.values, table.next_state, _paid(reward, table), table.values)
+    return _normalised("transition", columns, terminal, num_actions), terminal, num_actions
+
+
+def from_columns(
+    state: Any, action: Any, probability: Any, next_state: Any, reward: Any, done: Any, terminal: Any, num_states: int
+) -> tuple[Entries, np.ndarray, int]:
+    """Entries, terminal states [S] and number of actions from one column for each part of an outcome."""
+    p = as_array("probability", probability)
+    if p.ndim != 1 or not len(p):
+        raise ValueError(f"probability: expected one number an outcome, got shape {list(p.shape)}")
+    check_nonnegative("probability", p)
+    where, what, to = (
+        _indices(name, column, len(p), most)
+        for name, column, most in (
+            ("state", state, num_states),
+            ("action", action, None),
+            ("next_state", next_state, num_states),
+        )
+    )
+    r = as_array("reward", reward)
+    if r.shape not in ((), p.shape):
+        raise ValueError(f"reward: expected one number, or {len(p)}, got shape {list(r.shape)}")
+    check_finite("reward", r)
+    ends = _booleans("done", False if done is None else done, len(p), single=True)
+    last, num_actions = _terminal(terminal, num_states, "terminal"), int(what.max()) + 1
+    columns = Entries(where, what, p, to, np.broadcast_to(r, p.shape), np.broadcast_to(ends, p.shape))
+    return _normalised("probability", columns, last, num_actions), last, num_actions
+
+
+def _normalised(name: str, given: Entries, terminal: np.ndarray, num_actions: int) -> Entries:
+    """Entries of states that act, whose rows sum to 1; entering a terminal state ends the trajectory."""
+    row = given.state.astype(np.int64) * num_actions + given.action
+    sums = np.bincount(row, given.probability, minlength=terminal.size * num_actions)
+    allowed = tolerance(given.probability)
+    check_sums(name, sums.reshape(-1, num_actions), allowed, exempt=terminal[:, None])
+    p, done = given.probability / sums[row], terminal[given.next_state]
+    if given.done.dtype == bool:
+        done |= given.done
+    columns = (given.state, given.action, p, given.next_state, given.reward, done)
+    if terminal.any():
+        alive = ~terminal[given.state]
+        columns = tuple(column[alive] for column in columns)
+    return Entries(*columns)
+
+
+def _terminal(done: Any, num_states: int, name: str = "done") -> np.ndarray:
+    return np.zeros(num_states, bool) if done is None else _booleans(name, done, num_states, single=False)
+
+
+def _booleans(name: str, value: Any, count: int, single: bool) -> np.ndarray:
+    """As many booleans, or one for all where that is allowed."""
     try:
-        terminal = np.zeros(num_states, bool) if done is None else np.asarray(done)
+        array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"done: expected {num_states} booleans, got {shown(done)}") from error
-    if terminal.shape != (num_states,) or terminal.dtype != np.bool_:
-        raise ValueError(f"done: expected {num_states} booleans, got shape {terminal.shape} of {terminal.dtype}")
-    sums = np.zeros((num_states, num_actions))
-    np.add.at(sums, (state, action), p)
-    check_sums("transition", sums, tolerance(p), exempt=terminal[:, None])
-    if isinstance(reward, torch.Tensor) and reward.layout != torch.strided:
-        reward = reward.to_dense()
+        raise ValueError(f"{name}: expected {count} booleans, got {shown(value)}") from error
+    if array.dtype != np.bool_ or not (array.shape == (count,) or (single and array.ndim == 0)):
+        raise ValueError(f"{name}: expected {count} booleans, got shape {array.shape} of {array.dtype}")
+    return array
+
+
+def _indices(name: str, column: Any, count: int, most: int | None) -> np.ndarray:
+    """A column of indices below ``most``."""
+    try:
+        array = np.asarray(column)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name}: expected {count} integers, got {shown(column)}") from error
+    if array.shape != (count,) or array.dtype.kind not in "iu":
+        raise ValueError(f"{name}: expected {count} integers, got shape {list(array.shape)} of {array.dtype}")
+    bad = (array < 0) if most is None else (array < 0) | (array >= most)
+    if bad.any():
+        first = int(bad.argmax())
+        expected = "0 or more" if most is None else f"0 … {most - 1}"
+        raise ValueError(f"{name}[{first}] is {array[first]}: expected {expected}")
+    return array
+
+
+def _paid(reward: Any, table: Coordinates) -> np.ndarray:
+    """What each entry of the transition table pays."""
+    shapes = (table.num_states, table.num_actions), (table.num_states, table.num_actions, table.num_states)
+    if is_sparse(reward):
+        if isinstance(reward, torch.Tensor) and reward.ndim == 2:
+            return _paid(reward.to_dense(), table)
+        paid = coordinates("reward", reward)
+        if (paid.num_states, paid.num_actions) != shapes[0]:
+            raise ValueError(f"reward: expected shape {shapes[0]} or {shapes[1]}, got {paid.shape}")
+        check_finite("reward", paid.values, places=paid.places)
+        return looked_up(paid, table)
     rewards = as_array("reward", reward)
-    shapes = (num_states, num_actions), (num_states, num_actions, num_states)
     if rewards.shape not in shapes:
         raise ValueError(f"reward: expected shape {shapes[0]} or {shapes[1]}, got {rewards.shape}")
     check_finite("reward", rewards)
-    r = rewards[state, action] if rewards.ndim == 2 else rewards[state, action, next_state]
-    alive = ~terminal[state]
-    columns = (state, action, p / sums[state, action], next_state, r, terminal[next_state])
-    return Entries(*(column[alive] for column in columns)), terminal, num_actions
+    if rewards.ndim == 2:
+        return rewards[table.state, table.action]
+    return rewards[table.state, table.action, table.next_state]
 
 
 def from_lists(outcomes: Any) -> tuple[Entries, np.ndarray, int]:

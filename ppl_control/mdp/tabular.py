@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from ppl_control.mdp import readers
 from ppl_control.mdp.layout import GridLayout
-from ppl_control.mdp.outcomes import Entries, Outcomes, merge, paying
+from ppl_control.mdp.outcomes import Outcomes
 from ppl_control.mdp.repaying import rewards_of
+from ppl_control.mdp.sparse import Entries, SparseOutcomes, merge
 from ppl_control.mdp.validation import (
     as_array,
     check_names,
@@ -30,13 +32,15 @@ class TabularMDP:
 
     Args:
         initial: p(s₀), shape [S].
-        transition: p(s'|s,a), shape [S, A, S]; dense (list, array, tensor) or a torch sparse COO tensor.
-        reward: reward units, shape [S, A], or [S, A, S] where it depends on the outcome.
+        transition: p(s'|s,a), shape [S, A, S], dense (list, array, tensor) or a torch sparse tensor; or SciPy's sparse
+            matrix of shape [S·A, S] with rows s·A + a; or a list of A of them, [S, S] each. Sparse ones are never
+            made dense: a million states fit.
+        reward: reward units, shape [S, A], or like ``transition`` where it depends on the outcome.
         done: shape [S] bool: entering such a state ends the trajectory. Its own rows are never used.
         state_names: S different names; ``s0, s1, …`` by default.
         action_names: A different names; ``a0, a1, …`` by default.
         layout: a map of the states for pictures.
-        dtype: floating-point type of the tables.
+        dtype: floating-point type of the tables, float64 or float32.
 
     Raises:
         ValueError: wrong shapes, NaN, negative probabilities, or rows that do not sum to 1 within the
@@ -49,7 +53,7 @@ class TabularMDP:
     """
 
     initial: Tensor
-    outcomes: Outcomes
+    sparse: SparseOutcomes
     terminal: Tensor
     state_names: tuple[str, ...]
     action_names: tuple[str, ...]
@@ -81,7 +85,8 @@ class TabularMDP:
         layout: GridLayout | None,
         dtype: torch.dtype,
     ) -> None:
-        floating_type("dtype", dtype)
+        if floating_type("dtype", dtype) not in (torch.float32, torch.float64):
+            raise ValueError(f"dtype: tables are torch.float64 or torch.float32, got {dtype}")
         num_states = terminal.size
         first = as_array("initial", initial)
         if first.shape != (num_states,):
@@ -91,7 +96,7 @@ class TabularMDP:
         if layout is not None:
             _check_layout(layout, num_states)
         self.initial = torch.as_tensor(first / first.sum(), dtype=dtype)
-        self.outcomes = merge(entries, num_states, num_actions).to(dtype=dtype)
+        self.sparse = merge(entries, num_states, num_actions).to(dtype)
         self.terminal = torch.as_tensor(terminal)
         self.state_names = check_names("state_names", state_names, num_states, "s")
         self.action_names = check_names("action_names", action_names, num_actions, "a")
@@ -126,6 +131,57 @@ class TabularMDP:
         return self
 
     @classmethod
+    def from_columns(
+        cls,
+        state: Any,
+        action: Any,
+        probability: Any,
+        next_state: Any,
+        reward: Any,
+        initial: Any,
+        *,
+        done: Any = None,
+        terminal: Any = None,
+        state_names: Sequence[str] | None = None,
+        action_names: Sequence[str] | None = None,
+        layout: GridLayout | None = None,
+        dtype: torch.dtype = torch.float64,
+    ) -> TabularMDP:
+        """An MDP from columns, one entry [E] an outcome, in any order: the outcome lists of large models.
+
+        Args:
+            state: s, 0 … S−1.
+            action: a, 0 … A−1.
+            probability: p(outcome | s, a); equal outcomes of one (s, a) are added up.
+            next_state: the state that the outcome names, 0 … S−1.
+            reward: reward units; one number for all of them, or one each.
+            initial: p(s₀), shape [S].
+            done: the outcome ends the trajectory, bool; one for all, or one each. None: no.
+            terminal: shape [S] bool: as the constructor's ``done``.
+            state_names: as the constructor's, like all that follow.
+            action_names: see there.
+            layout: see there.
+            dtype: see there.
+
+        Raises:
+            ValueError: as the constructor; also columns of different lengths.
+
+        Example:
+            >>> mdp = TabularMDP.from_columns([0, 0], [0, 1], [1.0, 1.0], [0, 0], [0.0, 1.0], [1.0], done=[False, True])
+            >>> mdp.outcomes.reward[0, :, 0].tolist(), mdp.outcomes.done[0, :, 0].tolist()
+            ([0.0, 1.0], [False, True])
+        """
+        first = as_array("initial", initial)
+        if first.ndim != 1 or not first.size:
+            raise ValueError(f"initial: expected shape [S], got {list(first.shape)}")
+        entries, last, num_actions = readers.from_columns(
+            state, action, probability, next_state, reward, done, terminal, first.size
+        )
+        self = cls.__new__(cls)
+        self._assemble(first, entries, last, num_actions, state_names, action_names, layout, dtype)
+        return self
+
+    @classmethod
     def from_gymnasium(cls, env_or_id: Any, **make_kwargs: Any) -> TabularMDP:
         """An MDP from a gymnasium environment that shows its table ``P`` and initial distribution.
 
@@ -139,6 +195,11 @@ class TabularMDP:
         table, initial, layout = readers.read_gymnasium(env_or_id, make_kwargs)
         return cls.from_outcomes(table, initial, layout=layout)
 
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The outcomes as tables [S, A, K], as wide as the row with the most: a large model's take long to make."""
+        return self.sparse.padded(self.device)
+
     @property
     def num_states(self) -> int:
         """S; the silent end is index S and not counted."""
@@ -147,7 +208,7 @@ class TabularMDP:
     @property
     def num_actions(self) -> int:
         """A."""
-        return self.outcomes.probability.shape[1]
+        return self.sparse.num_actions
 
     @property
     def dtype(self) -> torch.dtype:
@@ -179,7 +240,8 @@ class TabularMDP:
             state = int(first)
             if not 0 <= state < self.num_states or state != float(first):
                 raise ValueError(f"initial: expected a state 0 … {self.num_states - 1}, got {initial!r}")
-            first = np.eye(self.num_states)[state]
+            first = np.zeros(self.num_states)
+            first[state] = 1.0
         if first.shape != (self.num_states,):
             raise ValueError(f"initial: expected shape ({self.num_states},), got {first.shape}")
         check_nonnegative("initial", first)
@@ -196,20 +258,19 @@ class TabularMDP:
         Raises:
             ValueError: another shape, or rewards that are not finite; the message names the entry.
         """
-        return self._copied(outcomes=paying(self.outcomes, rewards_of(reward, self.outcomes)))
+        paid = rewards_of(reward, self.outcomes)[self.outcomes.probability > 0]  # in the order of the entries
+        return self._copied(sparse=self.sparse.paying(paid.cpu().numpy()))
 
     def _copied(self, **changes: Any) -> TabularMDP:
         copy = object.__new__(type(self))
         copy.__dict__.update(self.__dict__ | changes)
+        if changes.keys() & {"sparse", "initial"}:
+            copy.__dict__.pop("outcomes", None)  # made anew where its entries or its device changed
         return copy
 
     def to(self, device: torch.device | str) -> TabularMDP:
         """The same MDP with its tables on another device."""
-        return self._copied(
-            initial=self.initial.to(device),
-            terminal=self.terminal.to(device),
-            outcomes=self.outcomes.to(device),
-        )
+        return self._copied(initial=self.initial.to(device), terminal=self.terminal.to(device))
 
     def __repr__(self) -> str:
         return f"TabularMDP({self.num_states} states, {self.num_actions} actions)"

@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
@@ -201,9 +200,9 @@ class TrajectoryModel:
             return digest.hexdigest()
         t = self._tables
         for table in (t.initial, t.log_prior):
-            digest.update(table.contiguous().cpu().numpy())
+            digest.update(table.contiguous().cpu().numpy().tobytes())
         for column in (t.sparse.starts, t.sparse.probability, t.sparse.next_state, t.sparse.reward, t.sparse.done):
-            digest.update(np.ascontiguousarray(column))
+            digest.update(column.tobytes())
         return digest.hexdigest()
 
     def replaced(self, **changes: Any) -> TrajectoryModel:

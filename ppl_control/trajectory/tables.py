@@ -11,12 +11,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from ppl_control.mdp.outcomes import Outcomes, with_survival
+from ppl_control.mdp.outcomes import Outcomes
+from ppl_control.mdp.sparse import SparseOutcomes, with_survival
 from ppl_control.mdp.tabular import TabularMDP
+from ppl_control.trajectory.ending import surely_ends
+from ppl_control.trajectory.mixing import Mixing
 
 __all__ = ["GuideTables", "OutcomeRows", "Tables", "make_tables"]
 
-WITHOUT_REWARD = ("log_p", "successor", "dense", "links", "outcome_rows", "surely_ends")  # of what Tables caches
+# Of what Tables caches.
+WITHOUT_REWARD = ("log_p", "successor", "dense", "links", "mixing", "outcome_rows", "surely_ends")
+DENSE_FILL = 32  # a matrix [A·S, S] this many times as large as its entries is still multiplied faster whole
 
 
 class OutcomeRows(NamedTuple):
@@ -41,29 +46,39 @@ class Tables:
 
     Attributes:
         initial: p(s₀) with the silent end as last entry, shape [S+1]; terminal states start there.
-        outcomes: the outcomes with the discount as survival, index order [s, a, k].
+        sparse: the MDP's own outcomes, before the discount.
         terminal: states in which nothing is decided, shape [S].
         log_prior: log π0, index order [t, s, a], or [s, a] without a horizon; 0 under the counting measure.
         horizon: T, or None.
         temperature: α, reward units per nat.
+        discount: γ.
     """
 
     initial: Float[Tensor, " S+1"]
-    outcomes: Outcomes
+    sparse: SparseOutcomes
     terminal: Bool[Tensor, " S"]
     log_prior: Float[Tensor, "*T S A"]
     horizon: int | None
     temperature: float
+    discount: float
 
     @property
     def num_states(self) -> int:
         """S, without the silent end."""
-        return self.outcomes.probability.shape[0]
+        return self.sparse.num_states
 
     @property
     def num_actions(self) -> int:
         """A."""
-        return self.outcomes.probability.shape[1]
+        return self.sparse.num_actions
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """The outcomes with the discount as survival, index order [s, a, k]; see ``with_survival``.
+
+        As wide as the row with the most: exact methods without a posterior do without.
+        """
+        return with_survival(self.sparse, self.terminal.cpu().numpy(), self.discount).padded(self.initial.device)
 
     @cached_property
     def log_p(self) -> Float[Tensor, "S A K"]:
@@ -83,13 +98,13 @@ class Tables:
     @cached_property
     def expected_reward(self) -> Float[Tensor, "S A"]:
         """E[r | s, a]/α, nats."""
-        return self.outcomes.expected_reward / self.temperature
+        return torch.from_numpy(self.sparse.expected_reward).to(self.initial) / self.temperature
 
     @cached_property
     def dense(self) -> Float[Tensor, "SA S"] | None:
         """P(successor = s' | s, a) as a matrix over surviving states, where that is the faster form."""
-        num_states, num_actions, width = self.outcomes.probability.shape
-        if num_states > 32 * width:
+        num_states, num_actions = self.num_states, self.num_actions
+        if num_states**2 * num_actions > DENSE_FILL * (len(self.sparse.probability) + num_states * num_actions):
             return None
         matrix = self.initial.new_zeros(num_states, num_actions, num_states + 1)
         matrix.scatter_add_(-1, self.successor, self.outcomes.probability)
@@ -104,16 +119,25 @@ class Tables:
         """
         from scipy.sparse import csr_array
 
-        num_states, num_actions, width = self.outcomes.probability.shape
-        row = torch.arange(num_actions) * num_states + torch.arange(num_states)[:, None]
-        row = row.reshape(-1).repeat_interleave(width).numpy()
-        column, chance = self.successor.reshape(-1).cpu().numpy(), self.outcomes.probability.reshape(-1).cpu().numpy()
-        kept = (column < num_states) & (chance > 0)
-        shape = (num_actions * num_states, num_states)
-        ahead = csr_array((chance[kept], (row[kept].astype(np.int32), column[kept].astype(np.int32))), shape=shape)
+        n, given = self.num_states, self.sparse
+        rows = len(given.starts) - 1
+        by_state = csr_array((given.probability * ~given.done, given.next_state, given.starts), shape=(rows, n))
+        # Rows come by state; NumPy sums over actions faster where each action's rows lie together.
+        order = np.arange(rows).reshape(n, -1).T.ravel()
+        ahead = by_state[order]
+        ahead.data *= np.asarray(self.discount, ahead.dtype)
+        ahead.sum_duplicates()
+        ahead.eliminate_zeros()
         if self.dense is not None:
             return ahead.toarray(), ahead.T.toarray()
         return ahead, ahead.T.tocsr()
+
+    @cached_property
+    def mixing(self) -> Mixing:
+        """What makes the chain of a policy out of ``links``."""
+        from scipy.sparse import csr_array
+
+        return Mixing(csr_array(self.links[0]), self.num_actions)
 
     @cached_property
     def outcome_rows(self) -> OutcomeRows:
@@ -131,13 +155,7 @@ class Tables:
     @cached_property
     def surely_ends(self) -> bool:
         """Whether trajectories end with certainty whatever the policy; a discount makes sure of it."""
-        stays = torch.cat([~self.terminal, self.terminal.new_zeros(1)])
-        while True:  # shrink to the greatest set in which some action keeps all its outcomes
-            inside = stays[self.successor] | (self.outcomes.probability == 0)
-            kept = inside.all(-1).any(-1) & stays[:-1]
-            if bool((kept == stays[:-1]).all()):
-                return not bool(kept.any())
-            stays[:-1] = kept
+        return self.discount < 1 or surely_ends(self.sparse, self.terminal.cpu().numpy())
 
     def paying(self, nats: Float[Tensor, "S A *K"]) -> Tables:
         """The same tables with other rewards r/α, nats, [s, a] or [s, a, k]; what does not hang on rewards is shared.
@@ -145,12 +163,24 @@ class Tables:
         No outcomes are merged, also where their rewards now agree.
         """
         each = (nats[..., None] if nats.ndim == 2 else nats).expand_as(self.outcomes.reward)
-        changed = replace(self, outcomes=replace(self.outcomes, reward=each * self.temperature))
+        changed = replace(self)
         changed.__dict__.update({name: value for name, value in self.__dict__.items() if name in WITHOUT_REWARD})
+        changed.__dict__["outcomes"] = replace(self.outcomes, reward=each * self.temperature)
         changed.__dict__["reward"] = each
-        if nats.ndim == 2:
-            changed.__dict__["expected_reward"] = nats  # to the last digit
+        expected = nats if nats.ndim == 2 else (self.outcomes.probability * each).sum(-1)  # [s, a]: to the last digit
+        changed.__dict__["expected_reward"] = expected
         return changed
+
+    def double(self) -> Tables:
+        """The same tables in float64."""
+        if self.initial.dtype == torch.float64:
+            return self
+        return replace(
+            self,
+            initial=self.initial.double(),
+            sparse=self.sparse.to(torch.float64),
+            log_prior=self.log_prior.double(),
+        )
 
     def require_end(self) -> None:
         """Raise a ValueError where there is no horizon and trajectories might be drawn forever."""
@@ -206,12 +236,7 @@ def make_tables(
     temperature: float,
     discount: float,
 ) -> Tables:
-    """Write survival and the terminal states' silence into the MDP's tables."""
+    """The MDP's tables as inference reads them."""
     at_end = mdp.initial[mdp.terminal].sum()
     initial = torch.cat([mdp.initial.masked_fill(mdp.terminal, 0.0), at_end[None]])
-    outcomes = with_survival(mdp.outcomes, discount)
-    # A terminal state is given one silent outcome, so that its rows are distributions like all others.
-    outcomes.probability[mdp.terminal, :, 0] = 1.0
-    outcomes.next_state[mdp.terminal, :, 0] = mdp.num_states
-    outcomes.done[mdp.terminal, :, 0] = True
-    return Tables(initial, outcomes, mdp.terminal, log_prior, horizon, temperature)
+    return Tables(initial, mdp.sparse, mdp.terminal, log_prior, horizon, temperature, discount)

@@ -34,10 +34,14 @@ class TabularProgram:
     def __init__(self, tables: Tables, base_measure: bool) -> None:
         self.tables = tables
         self.horizon = tables.horizon
-        self.by_outcome = tables.outcomes.share_successors
         self.roles = Roles({"s_*": "state", "outcome_*": "latent", "a_*": "action", "O_*": "optimality"})
         # A Pyro site needs a normalised prior: uniform, with its log-volume given back in the factor.
         self.log_volume = math.log(tables.num_actions) if base_measure else 0.0
+
+    @cached_property
+    def by_outcome(self) -> bool:
+        """Whether outcomes are drawn at sites of their own, since next states do not tell them apart."""
+        return self.tables.outcomes.share_successors
 
     @cached_property
     def action_logits(self) -> Tensor:

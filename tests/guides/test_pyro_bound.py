@@ -78,7 +78,7 @@ def test_sampled_elbo_of_pyro_agrees(recipe, discount: float):
 
 def test_without_a_horizon_the_gradient_is_that_of_the_linear_solve():
     """Autograd through the whole stationary solution gives the same gradient as the loss with values held fixed."""
-    from ppl_control.inference.exact.fixed_point import stationary_values
+    from ppl_control.inference.exact.stationary.guides import stationary_values
     from ppl_control.inference.exact.recursions import elbo
 
     model = random_problem(4, prior="policy").model().replaced(horizon=None, discount=0.8)

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ppl_control.inference.base import Solution, require_exact
 from ppl_control.inference.exact.answer import exact_solution, linear_gaussian_solution
-from ppl_control.inference.exact.fixed_point import posterior_fixed_point
 from ppl_control.inference.exact.linear_gaussian import posterior_control
 from ppl_control.inference.exact.posterior import posterior_of, posterior_values, scan_pays, step_matrices
 from ppl_control.inference.exact.scan import Scaled, backward_scan
+from ppl_control.inference.exact.stationary.posterior import posterior_fixed_point
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import Tables
@@ -85,7 +85,7 @@ class MessagePassing:
             return linear_gaussian_solution(model, self, found)
         tables = model.tables
         if model.horizon is None:
-            value, _ = posterior_fixed_point(tables, repr(model.action_prior), model.discount)
+            value, _ = posterior_fixed_point(tables, repr(model.action_prior))
             found = posterior_of(tables, torch.cat([value, value.new_zeros(1)]))
         else:
             found = posterior_of(tables, posterior_values(tables, self.scan))
@@ -102,6 +102,8 @@ def messages(model: TrajectoryModel) -> Messages:
     Raises:
         ValueError: a model without tables or without a horizon.
     """
+    if not isinstance(model, TrajectoryModel):
+        raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
     if model.horizon is None:
         raise ValueError("horizon: messages need one; got None")
     tables = model.tables

@@ -23,7 +23,6 @@ __all__ = [
     "occupancies",
     "posterior_backup",
     "soft_maximum",
-    "steady",
     "variational_backup",
 ]
 
@@ -84,11 +83,6 @@ def chain(tables: Tables, guide: GuideTables) -> Float[Tensor, "*T S S+1"]:
     index = tables.successor.flatten(1).expand(joint.shape)
     matrix = joint.new_zeros(*joint.shape[:-1], tables.num_states + 1)
     return matrix.scatter_add_(-1, index, joint)
-
-
-def steady(chain: Float[Tensor, "S S"], source: Float[Tensor, "S *more"]) -> Float[Tensor, "S *more"]:
-    """X = source + chain x: values to go of a chain that ends, or with its transpose all mass that comes through."""
-    return torch.linalg.solve(torch.eye(len(chain)).to(chain) - chain, source)
 
 
 def guide_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, "T+1 S"], Float[Tensor, "T S A"]]:

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from ppl_control.guides.tabular import TabularGuide
-from ppl_control.inference.exact.fixed_point import stationary_values, visits
 from ppl_control.inference.exact.recursions import (
     elbo,
     guide_q,
@@ -15,6 +14,7 @@ from ppl_control.inference.exact.recursions import (
     posterior_backup,
     soft_maximum,
 )
+from ppl_control.inference.exact.stationary.guides import stationary_values, visits
 from ppl_control.policies.tabular import TabularPolicy
 from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.tables import GuideTables, Tables

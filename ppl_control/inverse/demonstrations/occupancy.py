@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
-from ppl_control.inference.exact.fixed_point import visits
 from ppl_control.inference.exact.recursions import occupancies
+from ppl_control.inference.exact.stationary.guides import visits
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables, Tables
 

@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.exact.recursions import chain, steady
+from ppl_control.inference.exact.stationary.chains import policy_chain
 from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts
 from ppl_control.inverse.world import World
-from ppl_control.trajectory.tables import GuideTables, Tables
+from ppl_control.trajectory.tables import Tables
 
 __all__ = ["UnboundedError", "excess"]
 
@@ -63,8 +63,7 @@ def _best_forever(tables: Tables, reward: Tensor, allowed: Tensor) -> Float[Tens
     while True:
         choice = torch.zeros_like(reward)
         choice[states, action] = 1.0
-        matrix = chain(tables, GuideTables(choice.log()))[:, :-1]
-        value = steady(matrix, reward[states, action] * live)
+        value = policy_chain(tables, choice).values(reward[states, action] * live)
         q = torch.where(allowed, reward + expected(tables, value), -torch.inf)
         taken = q[states, action]
         better = q.amax(-1) > taken + 1e-12 * (1 + value.abs().max())

@@ -14,13 +14,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.exact.recursions import chain, steady
+from ppl_control.inference.exact.stationary.chains import joint_chain, policy_chain
 from ppl_control.inference.exact.sweeps import expected
 from ppl_control.inverse.demonstrations.counts import Counts, Record
 from ppl_control.inverse.exact.objectives import values_of_dual
-from ppl_control.inverse.exact.values import carried, soft_values, tilted, tilted_chain, tilted_flow
+from ppl_control.inverse.exact.values import carried, soft_values, tilted, tilted_flow
 from ppl_control.inverse.world import World
-from ppl_control.trajectory.tables import GuideTables
 
 __all__ = ["Curvature", "curvature", "operations"]
 
@@ -135,8 +134,7 @@ def _soft_slopes(world: World, policy: Tensor, slopes: Float[Tensor, "S A P"]) -
     """∇Q [s, a, p] and ∇V [s, p] of the soft optimum, from the last step to the first."""
     tables = world.tables
     if policy.ndim == 2:
-        matrix = chain(tables, GuideTables(policy.log()))[:, :-1]
-        slope_v = steady(matrix, (policy[..., None] * slopes).sum(1))
+        slope_v = policy_chain(tables, policy).values((policy[..., None] * slopes).sum(1))
         yield 0, slopes + expected(tables, slope_v), slope_v
         return
     slope_v = slopes.new_zeros(tables.num_states, slopes.shape[-1])
@@ -178,7 +176,7 @@ def _tilted_slopes(world: World, joint: Tensor, slopes: Float[Tensor, "S A K P"]
         return slopes + torch.cat([ahead, ahead.new_zeros(1, ahead.shape[-1])])[successor]
 
     if joint.ndim == 3:
-        slope_v = steady(tilted_chain(world, joint), (joint[..., None] * slopes).sum((1, 2)))
+        slope_v = joint_chain(world.tables, joint).values((joint[..., None] * slopes).sum((1, 2)))
         yield 0, behind(slope_v), slope_v
         return
     slope_v = slopes.new_zeros(len(slopes), slopes.shape[-1])

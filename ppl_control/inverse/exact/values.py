@@ -12,9 +12,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ppl_control.inference.exact.fixed_point import posterior_fixed_point, soft_fixed_point
 from ppl_control.inference.exact.posterior import Posterior, posterior_of, posterior_values
-from ppl_control.inference.exact.recursions import chain, steady
+from ppl_control.inference.exact.stationary.chains import joint_chain, policy_chain
+from ppl_control.inference.exact.stationary.posterior import posterior_fixed_point
+from ppl_control.inference.exact.stationary.soft import soft_fixed_point
 from ppl_control.inference.exact.sweeps import arrivals, flow, soft_sweeps, weighed_sweeps
 from ppl_control.inference.exact.tilted_sweeps import tilted_sweeps
 from ppl_control.inverse.world import World
@@ -25,7 +26,6 @@ __all__ = [
     "posterior_value",
     "soft_values",
     "tilted",
-    "tilted_chain",
     "tilted_flow",
     "weighed_values",
 ]
@@ -46,10 +46,9 @@ def soft_values(
     tables = world.tables
     if tables.horizon is not None:
         return soft_sweeps(tables, reward)
-    start = world.warm.get("policy")
-    value, q, _ = soft_fixed_point(tables.paying(reward), world.model.discount, torch.inf, start)
-    world.warm["policy"] = log_policy = torch.log_softmax(tables.log_prior + q, -1)
-    return value, q, log_policy.exp()
+    found = soft_fixed_point(tables.paying(reward), start=world.warm.get("value"))
+    world.warm["value"] = found.value
+    return found.value, found.q, torch.softmax(tables.log_prior + found.q, -1)
 
 
 def weighed_values(
@@ -113,9 +112,8 @@ def carried(
     on_v = on_v.masked_fill(tables.terminal, 0.0)
     if policy.ndim == 3:
         return flow(tables, policy, on_q, on_v[: len(policy)])
-    matrix = chain(tables, GuideTables(policy.log()))[:, :-1]
     put = torch.zeros_like(policy) if on_q is None else on_q
-    mass = steady(matrix.T, on_v + arrivals(tables, put))
+    mass = policy_chain(tables, policy).mass(on_v + arrivals(tables, put))
     return put + mass[:, None] * policy, mass
 
 
@@ -132,7 +130,7 @@ def tilted(world: World, paid: Float[Tensor, "S A K1"]) -> tuple[GuideTables, Fl
 def _posterior(world: World, paid: Tensor) -> Posterior:
     tables = world.tables.paying(paid.detach())
     if tables.horizon is None:
-        value, _ = posterior_fixed_point(tables, repr(world.model.action_prior), world.model.discount)
+        value, _ = posterior_fixed_point(tables, repr(world.model.action_prior))
         return posterior_of(tables, torch.cat([value, value.new_zeros(1)]))
     return posterior_of(tables, posterior_values(tables))
 
@@ -148,7 +146,7 @@ def tilted_flow(
 ) -> tuple[Float[Tensor, "S A K"], Float[Tensor, "*T S"]]:
     """Mass put on values, carried forward by the posterior: Σ_t x q(a, outcome | s), and x; as ``carried``."""
     if joint.ndim == 3:
-        mass = steady(tilted_chain(world, joint).T, on_v)
+        mass = joint_chain(world.tables, joint).mass(on_v)
         return mass[:, None, None] * joint, mass
     index, total, mass = world.tables.successor.reshape(-1), torch.zeros_like(joint[0]), on_v.clone()
     for t in range(len(joint)):
@@ -157,12 +155,6 @@ def tilted_flow(
         if t + 1 < len(joint):
             mass[t + 1] += here.new_zeros(len(mass[t]) + 1).index_add_(0, index, here.reshape(-1))[:-1]
     return total, mass
-
-
-def tilted_chain(world: World, joint: Float[Tensor, "S A K"]) -> Float[Tensor, "S S"]:
-    """q(s' | s) of states that go on."""
-    matrix = joint.new_zeros(len(joint), len(joint) + 1)
-    return matrix.scatter_add_(1, world.tables.successor.flatten(1), joint.flatten(1))[:, :-1]
 
 
 class _PosteriorValue(torch.autograd.Function):

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
-from ppl_control.inference.exact.fixed_point import longest_life, stationary_values
 from ppl_control.inference.exact.recursions import elbo, guide_values
+from ppl_control.inference.exact.stationary.guides import stationary_values
+from ppl_control.inference.exact.stationary.life import longest_life
 from ppl_control.inference.reinforcement.bootstrapping import soft_target
 from ppl_control.inference.reinforcement.checks import require_finite
 from ppl_control.inference.reinforcement.history import record

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ppl_control.guides.tabular import TabularGuide
-from ppl_control.inference.exact.fixed_point import posterior_fixed_point
 from ppl_control.inference.exact.recursions import elbo
+from ppl_control.inference.exact.stationary.posterior import posterior_fixed_point
 from ppl_control.inference.variational import exact_bound, score
 from ppl_control.inference.variational.estimators.base import AdamSettings, Answer
 from ppl_control.policies.tabular import TabularPolicy
@@ -79,4 +79,4 @@ def _tabular_answer(guide: TabularGuide) -> Answer:
 def _check_posterior(guide: TabularGuide) -> None:
     model = guide.model
     if model.horizon is None and not guide.fixes_dynamics:
-        posterior_fixed_point(model.tables, repr(model.action_prior), model.discount)  # raises where it diverges
+        posterior_fixed_point(model.tables, repr(model.action_prior))  # raises where it diverges

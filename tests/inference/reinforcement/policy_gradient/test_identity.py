@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ppl_control.inference.exact.fixed_point import stationary_values, visits
+from ppl_control.inference.exact.stationary.guides import stationary_values, visits
 from ppl_control.inference.exact.recursions import guide_values, occupancies
 from ppl_control.inference.reinforcement.policy_gradient.exact import exact_gradient
 from ppl_control.trajectory.tables import GuideTables

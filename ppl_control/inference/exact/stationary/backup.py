@@ -1,0 +1,79 @@
+"""One soft backup in NumPy."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from ppl_control.trajectory.tables import Tables
+
+__all__ = ["Backed", "Backup"]
+
+
+class Backed(NamedTuple):
+    """V, and what a backup makes of it, nats; actions come first.
+
+    Attributes:
+        value: V [s].
+        q: E[r + V'] [a, s].
+        policy: π0 exp(Q − T V) [a, s].
+        residual: T V − V [s]; 0 in terminal states.
+    """
+
+    value: Float[np.ndarray, " S"]
+    q: Float[np.ndarray, "A S"]
+    policy: Float[np.ndarray, "A S"]
+    residual: Float[np.ndarray, " S"]
+
+    @property
+    def improved(self) -> Float[np.ndarray, " S"]:
+        """T V."""
+        return self.value + self.residual
+
+    def centred(self, discount: float, closed: bool) -> Backed:
+        """V shifted by the constant that makes the residual's largest and smallest entries opposite numbers.
+
+        Only where nothing ends by itself (``closed``): there T(V + c) = T V + γ c.
+        """
+        if not closed:
+            return self
+        middle = (self.residual.max() + self.residual.min()) / 2
+        shift = middle / (1 - discount)
+        return Backed(self.value + shift, self.q + discount * shift, self.policy, self.residual - middle)
+
+
+class Backup:
+    """T and what it needs, float64.
+
+    Attributes:
+        ahead: γ P(s' | s, a) over surviving states, rows a·S + s.
+        paid: E[r]/α [a, s].
+        prior: log π0 [a, s].
+        terminal: [s].
+        closed: whether no trajectory ends but by the discount.
+    """
+
+    def __init__(self, tables: Tables) -> None:
+        self.ahead = tables.links[0].astype(np.float64, copy=False)
+        self.paid = np.ascontiguousarray(tables.expected_reward.detach().double().cpu().numpy().T)
+        self.prior = np.ascontiguousarray(tables.log_prior.double().cpu().numpy().T)
+        self.terminal = tables.terminal.cpu().numpy()
+        self.closed = not (self.terminal.any() or tables.sparse.done.any())
+
+    def __call__(self, value: Float[np.ndarray, " S"]) -> Backed:
+        """T V and the policy of V."""
+        q = (self.ahead @ value).reshape(self.paid.shape)
+        q += self.paid
+        policy = q + self.prior
+        top = policy.max(0)
+        policy -= top
+        np.exp(policy, out=policy)
+        total = policy.sum(0)
+        policy /= total
+        residual = np.log(total)
+        residual += top
+        residual -= value
+        residual[self.terminal] = 0.0
+        return Backed(value, q, policy, residual)
