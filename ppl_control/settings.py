@@ -162,8 +162,11 @@ def functions(name: str, value: Any) -> tuple[Callable[..., Any], ...]:
     Raises:
         ValueError: something among them that cannot be called.
     """
-    several = isinstance(value, Iterable) and not callable(value)
-    given: tuple[Any, ...] = tuple(value) if several and not isinstance(value, str | bytes | Mapping) else (value,)
+    several = isinstance(value, Iterable) and not callable(value) and not isinstance(value, str | bytes | Mapping)
+    try:
+        given: tuple[Any, ...] = tuple(value) if several else (value,)
+    except TypeError:  # a tensor of no dimensions
+        given = (value,)
     for each in given:
         if isinstance(each, type) or not callable(each):
             raise ValueError(f"{name}: expected functions, got {shown(each)}")

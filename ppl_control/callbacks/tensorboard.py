@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ppl_control.callbacks.evaluations import Evaluations
 from ppl_control.inference.base import Step
+from ppl_control.settings import shown
 
 __all__ = ["TensorBoard"]
 
@@ -18,7 +19,7 @@ class TensorBoard:
         evaluations: whose results to write too; name it before this one in ``callbacks``.
 
     Raises:
-        ValueError: the package tensorboard is not installed.
+        ValueError: the package tensorboard is not installed, a path that is no folder's, or no ``Evaluations``.
     """
 
     def __init__(self, folder: str | Path, evaluations: Evaluations | None = None) -> None:
@@ -28,6 +29,10 @@ class TensorBoard:
             raise ValueError(
                 "TensorBoard: needs the package tensorboard; pip install 'ppl-control[tensorboard]'"
             ) from error
+        if not isinstance(folder, str | Path) or (str(folder) and Path(folder).is_file()) or "\0" in str(folder):
+            raise ValueError(f"folder: expected the path of a folder, got {shown(folder)}")
+        if not isinstance(evaluations, Evaluations | None):
+            raise ValueError(f"evaluations: expected Evaluations, got {shown(evaluations)}")
         self._writer = SummaryWriter(str(folder))
         self._evaluations, self._written = evaluations, 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ppl_control.settings import shown
+
 __all__ = ["GridLayout"]
 
 
@@ -21,9 +23,11 @@ class GridLayout:
     rows: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.rows, list | tuple) or not all(isinstance(row, str) for row in self.rows):
+            raise ValueError(f"rows: expected lines of text, got {shown(self.rows)}")
         widths = {len(row) for row in self.rows}
         if len(widths) != 1 or 0 in widths:
-            raise ValueError(f"rows: expected non-empty lines of equal length, got {list(self.rows)}")
+            raise ValueError(f"rows: expected non-empty lines of equal length, got {shown(list(self.rows))}")
 
     @property
     def shape(self) -> tuple[int, int]:

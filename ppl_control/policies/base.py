@@ -10,7 +10,9 @@ from pyro.distributions import Delta
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from ppl_control.mdp.validation import as_tensor
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import truth
 
 __all__ = ["Policy", "Time", "mode_of"]
 
@@ -60,11 +62,12 @@ class Policy(nn.Module, ABC):
             ValueError: ``deterministic`` and the distribution has no mode.
         """
         device = next((part.device for part in (*self.parameters(), *self.buffers())), None)
-        states = torch.as_tensor(np.asarray(observation), device=device)
+        states = as_tensor("observation", observation).to(device)
         batch = states.shape[: states.ndim - self.state_ndim]
         t = np.zeros(batch, dtype=np.int64) if state is None else state[0]
         if episode_start is not None:
             t = np.where(np.asarray(episode_start).reshape(t.shape), 0, t)
+        deterministic = truth("deterministic", deterministic)
         with self._stream:
             distribution = self(states, torch.as_tensor(t, device=device))
             action = mode_of(distribution) if deterministic else distribution.sample()

@@ -268,13 +268,8 @@ def test_a_file_is_said_to_be_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [
-        ["compare", "hikin"], ["compare", "hiking", "--steps", "x"], ["compare"], ["--no-such"], ["nonsense"],
-        ["solve", "FrozenLake-v1", "--temperature", "nan", "--json"], ["irl", "hiking", "--l2", "-1", "--json"],
-    ],
-    ids=" ".join,
-)  # fmt: skip
+    "words", [["compare", "hiking", "--steps", "x"], ["solve", "FrozenLake-v1", "--temperature", "nan"]]
+)
 def test_as_a_process(words: list[str]) -> None:
     done = subprocess.run([COMMAND, *words], capture_output=True, text=True, encoding="utf-8", timeout=120)
     assert done.returncode == 2
@@ -283,7 +278,7 @@ def test_as_a_process(words: list[str]) -> None:
     assert line.startswith("error: ")
 
 
-@pytest.mark.parametrize("name", ["exits", "binary", "endless recursion", "raises what is no exception"])
+@pytest.mark.parametrize("name", ["exits"])
 def test_files_as_a_process(write: Any, name: str) -> None:
     done = subprocess.run(
         [COMMAND, "compare", write(FILES[name])], capture_output=True, text=True, encoding="utf-8", timeout=120

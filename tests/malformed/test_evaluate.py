@@ -50,7 +50,7 @@ def others() -> tuple[TrajectoryModel, ...]:
     wider = TabularMDP([1.0, 0.0], [[[1.0, 0.0]] * 3] * 2, [[0.0] * 3] * 2)
     longer, endless = made("table").replaced(horizon=9), made("endless")
     return (TrajectoryModel(more, horizon=2), TrajectoryModel(wider, horizon=2), longer, endless,
-            *(made(kind) for kind in ("linear", "vectors", "simulator", "program")))  # fmt: skip
+            *(made(kind) for kind in ("linear", "vectors", "simulator")))  # fmt: skip
 
 
 def no_model(_: Any) -> st.SearchStrategy[Spoiled]:

@@ -195,7 +195,7 @@ POLICIES: dict[str, Entry] = {
     "LinearGaussianPolicy": Entry(
         LinearGaussianPolicy,
         gains(),
-        {"gain": no_table(shape=False), "covariance": no_covariance, "offset": no_table(optional=True)},
+        {"gain": no_table(shape=False), "covariance": no_covariance, "offset": no_table(optional=True, square=True)},
     ),
     "standard": Entry(
         LinearGaussianPolicy.standard,

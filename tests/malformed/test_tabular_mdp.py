@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from ppl_control import MessagePassing, TabularMDP, TrajectoryModel, infer
+from ppl_control.mdp import GridLayout
 from tests.malformed.entry import COUNTS, Entry, accept, refuse
 from tests.malformed.values import Spoiled, dressed, junk, no_object, no_table
 
@@ -104,7 +105,7 @@ INITIAL = Entry(
     COIN.with_initial, st.just({"initial": [0.5, 0.5]}), {"initial": no_table(least=0.0, sums=True, square=True)}
 )
 REWARD = Entry(COIN.with_reward, st.just({"reward": [[0.5, 0.5]] * 2}), {"reward": no_table()})
-LAYOUT = Entry(COIN.with_layout, st.just({"layout": None}), {"layout": no_object()})
+LAYOUT = Entry(COIN.with_layout, st.just({"layout": GridLayout(("SG",))}), {"layout": no_object()})
 
 
 @COUNTS

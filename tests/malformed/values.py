@@ -170,6 +170,7 @@ def no_object(*, optional: bool = False) -> Spoil:
 
 
 def as_list(table: Any) -> Any:
+    table = table.to_dense() if isinstance(table, torch.Tensor) and table.layout != torch.strided else table
     return table.tolist() if isinstance(table, np.ndarray | torch.Tensor) else table
 
 
@@ -188,8 +189,9 @@ def no_table(
 
     @st.composite
     def spoiled(draw: Any, good: Any) -> Spoiled:
-        kinds = ["junk", "entry", "text inside", "ragged", "complex", "dates", "objects", "no data", "huge"]
         table = np.array(as_list(good), dtype=float)
+        kinds = ["junk", "entry", "text inside", "complex", "dates", "objects", "no data", "huge"]
+        kinds += ["ragged"] * (table.size > 1)
         kinds += ["longer", "more axes", "empty"] * shape + ["too small"] * (least > -math.inf)
         kinds += ["fewer axes"] * (shape and not square and table.ndim > 1)
         kinds += ["sum"] * sums

@@ -12,6 +12,7 @@ from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.moments import noise_marginals
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.policies.linear_gaussian import LinearGaussianPolicy, tabulate_linear_gaussian
+from ppl_control.settings import shown
 
 __all__ = ["noise_posterior"]
 
@@ -36,6 +37,8 @@ def noise_posterior(solution: Solution) -> tuple[Float[Tensor, "T n"], Float[Ten
         >>> mean[0].tolist()
         [-0.355953]
     """
+    if not isinstance(solution, Solution):
+        raise ValueError(f"solution: expected what infer returned, got {shown(solution)}")
     guide, mdp = solution.guide, solution.model.mdp
     fits = isinstance(guide, ContinuousGuide) and isinstance(guide.policy, LinearGaussianPolicy)
     if not (fits and isinstance(mdp, LinearGaussianMDP) and isinstance(guide.believed, AffineGaussianDynamics | None)):
