@@ -69,10 +69,14 @@ def test_single_precision(discount: float, scale: float, temperature: float):
     )
     problem.outcomes[1][1][2] = (1e-20, *problem.outcomes[1][1][2][1:])
     eps = torch.finfo(torch.float32).eps
-    value = Oracle(problem).stationary_variational()[:-1]
-    solution = infer(model_in(problem, torch.float32).replaced(horizon=None), SoftValueIteration(), progress=False)
-    assert solution.soft_value.dtype == torch.float32
-    size = 1 + max(float(abs(x)) for x in value)
-    require_close(solution.soft_value / temperature, value, rel=0, floor=16 * eps * size / (1 - discount))
-    exact = [x * mp.mpf(temperature) for x in value]
-    require_close(solution.soft_value, exact, rel=0, floor=solution.error_bound)
+    for method, case in ((SoftValueIteration(), problem), (MessagePassing(), losing(problem))):
+        oracle = Oracle(case)
+        soft = isinstance(method, SoftValueIteration)
+        exact = oracle.stationary_variational() if soft else [mp.log(x) for x in oracle.stationary_posterior()]
+        solution = infer(model_in(case, torch.float32).replaced(horizon=None), method, progress=False)
+        assert solution.soft_value.dtype == torch.float32
+        size = 1 + max(float(abs(x)) for x in exact)
+        require_close(solution.soft_value / temperature, exact[:-1], rel=0, floor=16 * eps * size / (1 - discount))
+        if soft:
+            exact = [x * oracle.temperature for x in exact[:-1]]
+            require_close(solution.soft_value, exact, rel=0, floor=solution.error_bound)

@@ -83,8 +83,11 @@ class SoftValueIteration:
             return linear_gaussian_solution(model, self, found)
         if model.horizon is not None:
             tables = model.tables
-            value, q, _ = soft_sweeps(tables, tables.expected_reward)
-            return exact_solution(model, self, _guide(tables, q), value, q)
+            value, q, policy = soft_sweeps(tables, tables.expected_reward)
+            # Q holds all that lies ahead, and its differences fewer digits than π has, where π does not underflow.
+            likely = policy > torch.finfo(policy.dtype).tiny
+            guide = GuideTables(torch.where(likely, policy.log(), _guide(tables, q).policy))
+            return exact_solution(model, self, guide, value, q)
         search = self._searched(model)
         while not search.finished():
             search.step()

@@ -33,7 +33,11 @@ def soft_sweeps(
         Levine (2018), arXiv 1805.00909, eq. 14-15; Ziebart (2010).
     """
     q = _stack(tables, reward)
-    value, policy = _swept(tables, reward, lambda t: q[t], lambda t: None)
+
+    def add(t: int, unit: float) -> None:
+        q[t] += unit
+
+    value, policy = _swept(tables, reward, lambda t: q[t], add)
     return value, _back(q, tables).mT, policy
 
 
@@ -45,37 +49,57 @@ def weighed_sweeps(
     weights = None if on_q is None else _numpy(on_q.mT)
     found = [0.0]
 
-    def weigh(t: int) -> None:
+    def weigh(t: int, unit: float) -> None:
         if weights is not None:
-            found[0] += np.dot(weights[t].reshape(-1), here.reshape(-1))
+            found[0] += np.dot(weights[t].reshape(-1), here.reshape(-1)) + unit * weights[t].sum()
 
     value, policy = _swept(tables, reward, lambda t: here, weigh)
     return float(found[0]), value, policy
 
 
 def _swept(
-    tables: Tables, reward: Tensor, place: Callable[[int], np.ndarray], then: Callable[[int], None]
+    tables: Tables, reward: Tensor, place: Callable[[int], np.ndarray], then: Callable[[int, float], None]
 ) -> tuple[Tensor, Tensor]:
-    """V and π; Q_t is written into ``place(t)``, [a, s], and ``then(t)`` called."""
+    """V and π; Q_t less a number is written into ``place(t)``, [a, s], and ``then(t, number)`` called.
+
+    Inside, values are less what the best state has ahead of it: it may be 10¹⁴ nats, beside which the differences that
+    make the policy would keep no digits.
+    """
     assert tables.horizon is not None
     n, a = tables.num_states, tables.num_actions
     ahead, paid = tables.links[0], _numpy(reward.T)
     terminal, prior = tables.terminal.cpu().numpy(), tables.log_prior.mT.cpu().numpy()
+    alive = ~terminal
     value, policy = np.zeros((tables.horizon + 1, n), paid.dtype), _stack(tables, reward)
+    ends = _ends(tables)
+    rest, unit = np.zeros(n, paid.dtype), 0.0
     for t in range(tables.horizon - 1, -1, -1):
         q, weighed, here = place(t), policy[t], value[t]
-        np.add((ahead @ value[t + 1]).reshape(a, n), paid, out=q)
-        then(t)
+        np.add((ahead @ rest).reshape(a, n), paid, out=q)
+        q -= unit * ends
         np.add(q, prior[t], out=weighed)
         top = weighed.max(0)
         np.subtract(weighed, top, out=weighed)
         np.exp(weighed, out=weighed)
         total = weighed.sum(0)
         weighed /= total
-        np.log(total, out=here)
-        here += top
-        here[terminal] = 0.0
+        np.log(total, out=rest)
+        most = top[alive].max() if alive.any() else 0.0
+        rest += top - most  # differences before sums
+        then(t, unit)
+        unit += float(most)
+        np.add(rest, unit, out=here)
+        here[terminal] = rest[terminal] = 0.0
     return _back(value, tables), _back(policy, tables).mT
+
+
+def _ends(tables: Tables) -> np.ndarray:
+    """The probability that nothing follows, [a, s]; exactly 0 where something always does."""
+    given = tables.sparse
+    rows = np.repeat(np.arange(len(given.starts) - 1), np.diff(given.starts))
+    chance = given.probability * np.where(given.done, 1.0, 1.0 - tables.discount)
+    found = np.bincount(rows, chance, len(given.starts) - 1).astype(given.probability.dtype)
+    return np.ascontiguousarray(found.reshape(-1, tables.num_actions).T)
 
 
 def _stack(tables: Tables, like: Tensor) -> np.ndarray:
