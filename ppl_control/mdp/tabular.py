@@ -95,7 +95,7 @@ class TabularMDP:
         check_sums("initial", first.sum(), tolerance(first))
         if layout is not None:
             _check_layout(layout, num_states)
-        self.initial = torch.as_tensor(first / first.sum(), dtype=dtype)
+        self.initial = torch.as_tensor(first.astype(np.float64) / first.sum(dtype=np.float64), dtype=dtype)
         self.sparse = merge(entries, num_states, num_actions).to(dtype)
         self.terminal = torch.as_tensor(terminal)
         self.state_names = check_names("state_names", state_names, num_states, "s")
@@ -246,7 +246,9 @@ class TabularMDP:
             raise ValueError(f"initial: expected shape ({self.num_states},), got {first.shape}")
         check_nonnegative("initial", first)
         check_sums("initial", first.sum(), tolerance(first))
-        return self._copied(initial=torch.as_tensor(first / first.sum()).to(self.initial))
+        return self._copied(
+            initial=torch.as_tensor(first.astype(np.float64) / first.sum(dtype=np.float64)).to(self.initial)
+        )
 
     def with_reward(self, reward: Any) -> TabularMDP:
         """The same MDP paying other rewards.

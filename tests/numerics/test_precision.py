@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from ppl_control import SVI, MessagePassing, SoftValueIteration, evaluate, infer
+from ppl_control import SVI, MessagePassing, SoftValueIteration, TabularMDP, evaluate, infer
 from ppl_control.guides import MAP, FixedDynamics, MeanField, OpenLoop, Unconstrained
 from ppl_control.inference import messages
 from tests.numerics.extremes import model_in
@@ -63,3 +64,12 @@ def test_mean_field_has_its_optima_in_both():
         for dtype in (torch.float32, torch.float64)
     ]
     assert bounds[0] == pytest.approx(bounds[1], rel=1e3 * EPS)
+
+
+def test_a_start_given_in_single_precision_sums_to_one():
+    """It is normalised in the digits of the model, not in those that it came in."""
+    first = np.array([0.4, 0.6], dtype=np.float32)
+    mdp = TabularMDP(first, np.full((2, 1, 2), 0.5), np.zeros((2, 1)))
+    for found in (mdp, mdp.with_initial(first)):
+        assert found.initial.dtype == torch.float64
+        assert float(found.initial.sum()) == pytest.approx(1.0, abs=1e-15)
