@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ppl_control.files import file_path
 from ppl_control.inference.base import Solution
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.inference.saved_guides import describe_guide, rebuild_guide
@@ -36,7 +37,7 @@ def save(solution: Solution, path: str | Path) -> None:
     """
     if solution.policy is not solution.guide.policy:
         raise ValueError("policy: one that plans anew at every step is not saved; save the settings it plans with")
-    value = solution.soft_value
+    path, value = file_path("path", path), solution.soft_value
     kept: dict[str, Any] = {
         "model": repr(solution.model),
         "fingerprint": solution.model.fingerprint,

@@ -57,7 +57,7 @@ FILES: dict[str, bytes] = {
     b"model = TrajectoryModel(TabularMDP([1.0], [[[1.0]]], [[0.0]]), horizon=0)\n",
     "rows": b"from ppl_control import TabularMDP, TrajectoryModel\n"
     b"def model(): return TrajectoryModel(TabularMDP([1.0], [[[0.5]]], [[0.0]]), horizon=1)\n",
-    "path": b"import sys\nsys.path.clear()\nraise OSError('gone')\n",
+    "path": b"import sys\nsys.path.pop(0)\nraise OSError('gone')\n",
 }
 
 ODD = st.sampled_from([

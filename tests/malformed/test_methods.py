@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -80,6 +81,11 @@ def no_prior(_: Any) -> st.SearchStrategy[Spoiled]:
     return junk() | rest
 
 
+def no_values(_: Any) -> st.SearchStrategy[Spoiled]:
+    unfit = junk(none=False).filter(lambda pair: not isinstance(pair[1], torch.Tensor))
+    return unfit | st.sampled_from([("NaN", torch.tensor([0.0, math.nan])), ("a list", [0.0]), ("a number", 0.0)])
+
+
 def no_lookahead(_: Any) -> st.SearchStrategy[Spoiled]:
     rest = st.sampled_from(
         [("another name", "exact"), ("capitals", "Posterior"), ("a class", torch.nn.Linear), ("a number", 3)]
@@ -120,8 +126,11 @@ METHODS: dict[str, Entry] = {
             "final_temperature": maybe_positive,
         },
     ),
+    "MessagePassing": Entry(MessagePassing, some(scan=st.booleans()), {"scan": lambda _: junk(none=False)}),
     "SoftValueIteration": Entry(
-        SoftValueIteration, some(tolerance=rates), {"tolerance": no_number(0.0, optional=True)}
+        SoftValueIteration,
+        some(tolerance=rates),
+        {"tolerance": no_number(0.0, optional=True), "start": no_values},
     ),
     "FamilyOptimum": Entry(FamilyOptimum, st.just({"guide": guides.MAP()}), {"guide": no_object()}),
     "ParticlePlanning": Entry(

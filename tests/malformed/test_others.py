@@ -24,6 +24,7 @@ from tests.malformed.test_infer import no_callbacks, no_path, no_seed
 from tests.malformed.test_rewards import no_demonstrations, no_table_model, walks
 from tests.malformed.values import Spoiled, junk, no_flag, no_object
 
+BAYESIAN = BayesianIRL(TabularReward(2, 2), torch.distributions.Normal(0.0, 1.0), method="svi", steps=1, samples=4)
 POLICY = TabularPolicy.uniform(3, 2)
 
 
@@ -66,7 +67,7 @@ def no_episodes(draw: Any, _: Any) -> Spoiled:
 
 ENTRIES: dict[str, Entry] = {
     "load": Entry(load, st.just({"path": "no/such/file", "model": made("table")}), {"path": no_path}),
-    "save": Entry(solution().save, st.just({"path": "no/such/file"}), {"path": no_path}),
+    "save": Entry(solution().save, st.just({}), {"path": no_path}),
     "messages": Entry(messages, st.just({"model": made("table")}), {"model": no_object()}),
     "noise_posterior": Entry(noise_posterior, st.just({"solution": None}), {"solution": no_solution}),
     "RandomStream": Entry(RandomStream, st.just({"seed": 0}), {"seed": no_seed}),
@@ -95,9 +96,7 @@ ENTRIES: dict[str, Entry] = {
         {"demonstrations": "demonstrations"},
     ),
     "BayesianIRL": Entry(
-        lambda **arguments: BayesianIRL(TabularReward(2, 2), torch.distributions.Normal(0.0, 1.0), method="svi").fit(
-            **arguments
-        ),
+        BAYESIAN.fit,
         st.fixed_dictionaries({"model": st.just(made("table")), "demonstrations": walks()}),
         {"model": no_table_model, "demonstrations": no_demonstrations, "seed": no_seed, "progress": no_flag},
         {"model": "model|reward|counts|demonstrations|decisions", "demonstrations": "demonstrations|model|terminated"},

@@ -19,7 +19,7 @@ from ppl_control.inverse.exact.objectives import OBJECTIVES, require_counts
 from ppl_control.inverse.rewards.base import Reward
 from ppl_control.inverse.world import Called, make_world
 from ppl_control.randomness import check_seed
-from ppl_control.settings import one_of, require_real, require_whole
+from ppl_control.settings import one_of, require_real, require_whole, truth
 from ppl_control.threads import threads
 from ppl_control.trajectory.model import TrajectoryModel
 
@@ -98,7 +98,7 @@ class BayesianIRL:
         """
         if checkpoint is not None and self.method != "nuts":
             raise ValueError(f"checkpoint: chains are kept, which method={self.method!r} has none of; use 'nuts'")
-        seed = check_seed(seed)
+        seed, progress = check_seed(seed), truth("progress", progress)
         arviz()  # what is missing is said before the work is done
         world = make_world(model)
         if self.likelihood == "trajectory" and self.method == "svi" and model.horizon is None:

@@ -19,7 +19,7 @@ from ppl_control.inverse.sampled.rounds import run
 from ppl_control.inverse.sampled.steps import rows_of
 from ppl_control.inverse.sampled.stored import game_identity
 from ppl_control.randomness import check_seed
-from ppl_control.settings import functions, one_of, require_real, require_whole
+from ppl_control.settings import functions, one_of, require_real, require_whole, truth
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["SampledMaxEntIRL"]
@@ -183,7 +183,7 @@ class SampledMaxEntIRL:
             DivergenceError: the run left the finite numbers.
         """
         require_model(model)
-        seed = check_seed(seed)
+        seed, progress = check_seed(seed), truth("progress", progress)
         found, survival_drawn = require_demonstrations(demonstrations, model)
         for name, module in (("reward", self.reward), ("shaping", self.shaping)):
             if module is not None:
