@@ -77,15 +77,17 @@ def test_sampled_elbo_of_pyro_agrees(recipe, discount: float):
 
 
 def test_without_a_horizon_the_gradient_is_that_of_the_linear_solve():
-    """Autograd through the whole stationary solution gives the same gradient as the loss with values held fixed."""
-    from ppl_control.inference.exact.stationary.guides import stationary_values
-    from ppl_control.inference.exact.recursions import elbo
+    """Autograd through a linear solve for the whole stationary solution gives the gradient of values held fixed."""
+    from ppl_control.inference.exact.recursions import chain, choice_terms, elbo, guide_q
+    from ppl_control.trajectory.masked import weighted
 
     model = random_problem(4, prior="policy").model().replaced(horizon=None, discount=0.8)
     for recipe in RECIPES:
         guide = jittered(recipe.build(model))
-        q = guide.tables()
-        direct = elbo(model.tables, q, stationary_values(model.tables, q)[0])
+        q, tables = guide.tables(), model.tables
+        gain = weighted(q.policy.exp(), guide_q(tables, q, tables.initial.new_zeros(tables.num_states))).sum(-1)
+        stays = torch.eye(tables.num_states) - chain(tables, q)[:, :-1]
+        direct = elbo(tables, q, torch.linalg.solve(stays, gain + choice_terms(tables, q)))
         bound, loss = elbo_and_loss(guide)
         assert float(bound) == pytest.approx(float(direct.detach()), rel=1e-10)
         expected = gradients(guide, -direct)

@@ -99,7 +99,9 @@ def _ends(tables: Tables) -> np.ndarray:
     rows = np.repeat(np.arange(len(given.starts) - 1), np.diff(given.starts))
     chance = given.probability * np.where(given.done, 1.0, 1.0 - tables.discount)
     found = np.bincount(rows, chance, len(given.starts) - 1).astype(given.probability.dtype)
-    return np.ascontiguousarray(found.reshape(-1, tables.num_actions).T)
+    found = np.ascontiguousarray(found.reshape(-1, tables.num_actions).T)
+    found[:, tables.terminal.cpu().numpy()] = 1.0
+    return found
 
 
 def _stack(tables: Tables, like: Tensor) -> np.ndarray:

@@ -19,7 +19,8 @@ SMALL = 500  # states, up to which matrices are kept whole and systems are solve
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDING = 64 * EPSILON  # relative residual of a system solved as well as its numbers allow
 STEPS = 500  # of BiCGSTAB, before its residual is computed anew
-REFINEMENTS = 8
+GAIN = 100  # what they must divide the residual by, or others are tried
+ELIMINATED = 200_000  # states, up to which they are elimination: fill-in takes memory
 
 
 class Chain:
@@ -95,21 +96,23 @@ def _solved(matrix: Any, source: Tensor, what: str) -> Tensor:
 
 
 def _sparsely(matrix: Any, source: np.ndarray) -> np.ndarray | None:
-    """X = source + M x by BiCGSTAB, refined until only rounding is left; by elimination where that does not come."""
-    if not np.isfinite(source).all():
-        return None
+    """X = source + M x by BiCGSTAB, refined until only rounding is left; by elimination where that takes too long."""
     found, last = np.zeros_like(source), np.inf
-    operator = LinearOperator(matrix.shape, matvec=lambda x: x - matrix @ x, dtype=float)  # type: ignore[call-arg]
-    for _ in range(REFINEMENTS):
+    operator: Any = LinearOperator(matrix.shape, matvec=lambda x: x - matrix @ x, dtype=float)  # type: ignore[call-arg]
+    while True:
         rest = source - (found - matrix @ found)
         error, size = abs(rest).max(), abs(found).max() + abs(source).max()
         if error <= ROUNDING * size:
             return found
-        if not error < 0.5 * last:
+        if not error * GAIN < last:  # NaN neither
             break
         with np.errstate(all="ignore"):  # a breakdown shows in the residual
             step, _ = bicgstab(operator, rest / error, rtol=1e-8, atol=0.0, maxiter=STEPS)
         found, last = found + error * step, error
+    if len(source) > ELIMINATED:
+        raise ValueError(
+            f"horizon: trajectories of these {len(source)} states last too long to be summed over; give a horizon"
+        )
     try:
         return splu((eye_array(*matrix.shape) - matrix).tocsc()).solve(source)
     except RuntimeError:  # singular

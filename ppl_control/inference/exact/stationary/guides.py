@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import breadth_first_order
 from torch import Tensor
@@ -16,6 +16,8 @@ from ppl_control.trajectory.masked import weighted
 from ppl_control.trajectory.tables import GuideTables, Tables
 
 __all__ = ["stationary_values", "visits"]
+
+LEAST = 1e-12  # probability of an end that is told from the rounding of a row's sum
 
 
 def stationary_values(tables: Tables, guide: GuideTables) -> tuple[Float[Tensor, " S"], Float[Tensor, "S A"]]:
@@ -39,7 +41,9 @@ def visits(tables: Tables, guide: GuideTables) -> Float[Tensor, " S"]:
     initial = (tables.initial if guide.initial is None else guide.initial.exp())[:-1]
     chain = guide_chain(tables, guide)
     if tables.discount == 1:  # what is never reached may well never end: it is left out
-        live = _reached(chain.matrix, initial.detach().double().cpu().numpy())
+        live, leaves = _reached(chain.matrix, initial.detach().double().cpu().numpy() > 0), _leaves(chain.matrix)
+        if not leaves.any() or (live & ~_reached(chain.matrix.T, leaves)).any():
+            raise ValueError("horizon: trajectories may never end under this policy; give a horizon or a discount < 1")
         chain = Chain(_rows_of(chain.matrix, live.astype(float)))
     return chain.mass(initial, "the number of visits")
 
@@ -50,12 +54,16 @@ def _rows_of(matrix: Any, weight: np.ndarray) -> Any:
     return csr_array((matrix.data * weight.repeat(np.diff(matrix.indptr)), matrix.indices, matrix.indptr), matrix.shape)
 
 
-def _reached(matrix: np.ndarray | csr_array, initial: np.ndarray) -> np.ndarray:
+def _leaves(matrix: Any) -> Bool[np.ndarray, " S"]:
+    """Whether the chain may end in each state."""
+    return np.asarray(matrix.sum(1)).ravel() < 1 - LEAST
+
+
+def _reached(matrix: Any, start: Bool[np.ndarray, " S"]) -> Bool[np.ndarray, " S"]:
     """Whether each state is ever come to; a node before all others stands for the start."""
-    n = len(initial)
-    graph: Any = vstack([csr_array(matrix), csr_array(initial[None])], format="csr")
+    n = len(start)
+    graph: Any = vstack([csr_array(matrix), csr_array(start[None].astype(float))], format="csr")
     graph.resize(n + 1, n + 1)
-    order = breadth_first_order(graph, n, return_predecessors=False)
     reached = np.zeros(n + 1, bool)
-    reached[order] = True
+    reached[breadth_first_order(graph, n, return_predecessors=False)] = True
     return reached[:-1]
