@@ -172,8 +172,8 @@ def test_two_ways_to_go(family: str):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"horizon": 0}, "horizon: expected at least 1, got 0"),
-        ({"action_dim": 1.5}, "action_dim: expected at least 1, got 1.5"),
+        ({"horizon": 0}, "horizon: expected an integer >= 1, got 0"),
+        ({"action_dim": 1.5}, "action_dim: expected an integer >= 1, got 1.5"),
         ({"low": -1.0}, "low and high: give both or neither"),
         ({"low": -torch.inf, "high": 0.0}, "low: expected finite bounds"),
         ({"low": [0.0, 2.0], "high": 1.0}, "low: expected less than high"),

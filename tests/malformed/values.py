@@ -190,7 +190,8 @@ def no_table(
     @st.composite
     def spoiled(draw: Any, good: Any) -> Spoiled:
         table = np.array(as_list(good), dtype=float)
-        kinds = ["junk", "entry", "text inside", "complex", "dates", "objects", "no data", "huge"]
+        kinds = ["junk", "entry", "text inside", "complex", "dates", "no data", "huge"]
+        kinds += ["objects"] * (table.ndim > 0 or not optional)  # a single None is none at all
         kinds += ["ragged"] * (table.size > 1)
         kinds += ["longer", "more axes", "empty"] * shape + ["too small"] * (least > -math.inf)
         kinds += ["fewer axes"] * (shape and not square and table.ndim > 1)

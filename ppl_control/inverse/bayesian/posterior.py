@@ -81,7 +81,7 @@ def answer(method: Any, world: World, reward: Reward, draws: Draws, seed: int) -
         inference_data=_as_arviz(method, reward, draws, seed),
         samples=samples,
         reward=mean,
-        solution=infer(model, exact),
+        solution=infer(model, exact, progress=False),
         history=draws.history,
         finished=draws.finished,
     )

@@ -190,10 +190,11 @@ def _answer(
         value = float(OBJECTIVES[method.objective](world, counts, paid))
         likelihood = value if method.objective == "trajectory" else float(conditional(world, counts, paid))
     model = world.model.replaced(mdp=world.model.mdp.with_reward(reward))
+    optimum = MessagePassing() if method.objective == "trajectory" else SoftValueIteration()
     return RewardFit(
         method=method,
         reward=reward,
-        solution=infer(model, MessagePassing() if method.objective == "trajectory" else SoftValueIteration()),
+        solution=infer(model, optimum, progress=False),
         counts=counts,
         objective_value=value,
         log_likelihood=likelihood * counts.trajectories,

@@ -96,7 +96,7 @@ def test_a_blind_policy_does_not_look():
 
 
 def test_bad_sizes_are_refused():
-    for logits in (torch.zeros(3), torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long), torch.zeros(0, 2)):
+    for logits in (torch.zeros(3), torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.cfloat), torch.zeros(0, 2)):
         with pytest.raises(ValueError, match="logits"):
             IndependentPlan(logits)
     with pytest.raises(ValueError, match="horizon"):
