@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = ["literal", "literals", "parse_grid", "parse_seeds", "parse_settings", "split"]
 
+MOST_SEEDS = 1_000_000  # of a range: more are a slip of the hand
+
 
 def literal(text: str) -> Any:
     """A Python literal, else the text itself.
@@ -58,20 +60,22 @@ def parse_seeds(option: str, values: Sequence[str]) -> list[int]:
         >>> parse_seeds("--seeds", ["0:4,10"])
         [0, 1, 2, 3, 10]
     """
-    seeds: list[int] = []
+    seeds: dict[int, None] = {}
     for entry in split(option, values):
         first, colon, end = entry.partition(":")
         try:
-            found = range(int(first), int(end)) if colon else [int(first)]
+            found = range(int(first), int(end)) if colon else range(int(first), int(first) + 1)
         except ValueError:
             raise ValueError(f"{option}: expected integers, got {entry!r}") from None
         if not found:
             raise ValueError(f"{option}: {entry} is an empty range")
-        twice = [seed for seed in found if seed in seeds]
-        if twice:
-            raise ValueError(f"{option}: {twice[0]} was given twice")
-        seeds += found
-    return seeds
+        if found.stop - found.start > MOST_SEEDS:
+            raise ValueError(f"{option}: expected at most {MOST_SEEDS} seeds, got {entry}")
+        for seed in found:
+            if seed in seeds:
+                raise ValueError(f"{option}: {seed} was given twice")
+            seeds[seed] = None
+    return list(seeds)
 
 
 def parse_settings(assignments: Sequence[str]) -> dict[str, Any]:

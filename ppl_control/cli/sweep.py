@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,8 @@ import typer
 
 from ppl_control.cli import methods as known
 from ppl_control.cli.compare import problems_named, serving
-from ppl_control.cli.console import print_json, say, screen
+from ppl_control.cli.console import aside, print_json, say, screen
+from ppl_control.cli.places import require_file, require_folder
 from ppl_control.cli.problems import Problem, build
 from ppl_control.cli.settings import parse_grid, parse_seeds, split
 from ppl_control.cli.tables import print_comparison
@@ -71,11 +72,9 @@ def sweep(
     """Run every method on every model with every seed and setting; runs that ended are never made again."""
     if workers is None and address is None:
         workers = 1
-    if save is not None and save.is_dir():
-        raise ValueError(f"--save: {save} is a folder, expected a file")
-    if out is not None and out.exists() and not out.is_dir():
-        raise ValueError(f"--out: {out} is a file, expected a folder")
-    with redirect_stdout(sys.stderr):  # a model's own words are no part of the result
+    require_file("--save", save)
+    require_folder("--out", out)
+    with aside():
         problems = problems_named(model)
         pairs = _pairs(
             problems,

@@ -134,6 +134,7 @@ def test_failed_runs_are_told_and_the_exit_code_is_1(run, tmp_path) -> None:
         (["hiking", "--seeds", "0:x"], "--seeds: expected integers, got '0:x'"),
         (["hiking", "--seeds", "3:1"], "--seeds: 3:1 is an empty range"),
         (["hiking", "--seeds", "0:3,2"], "--seeds: 2 was given twice"),
+        (["hiking", "--seeds", "0:10000000000"], "--seeds: expected at most 1000000 seeds, got 0:10000000000"),
         (["hiking", "--workers", "0"], "workers: expected an integer >= 1, got 0"),
         (["hiking", "--threads", "0"], "threads: expected an integer >= 1, got 0"),
         (["narrow_bridge", "--methods", "posterior"], "posterior cannot serve narrow_bridge"),
