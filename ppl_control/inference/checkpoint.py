@@ -136,7 +136,9 @@ def digest_of(tensors: Mapping[str, Tensor]) -> str:
 
 
 def named(part: Any) -> str:
-    """A function by its name, whatever its address; a module with its numbers; anything else as it shows itself."""
+    """A function by its name, whatever its address; tensors and modules with their numbers; else as it shows itself."""
+    if isinstance(part, Tensor):
+        return f"Tensor({digest_of({'': part})[:12]})"
     if isinstance(part, nn.Module):
         return f"{' '.join(repr(part).split())} {digest_of(part.state_dict())[:12]}"
     if isinstance(part, TrajectoryModel):

@@ -91,6 +91,16 @@ def test_numbers_inside_a_method_tell_it_apart():
     assert {name for name in first if first[name] != other[name]} == {"fit: guide"}
 
 
+def test_every_number_of_a_long_table_tells_runs_apart():
+    def starting_at(middle: float) -> dict[str, str]:
+        start = torch.zeros(3000)  # of which torch shows six
+        start[1500] = middle
+        return identity(replace(JOB, method=replace(METHOD, made=SoftValueIteration(start=start))))
+
+    assert starting_at(0.0) == starting_at(0.0)
+    assert starting_at(0.0) != starting_at(1.0)
+
+
 def test_what_is_known_by_its_address_alone_is_refused():
     @dataclass(frozen=True)
     class Odd(SoftValueIteration):
