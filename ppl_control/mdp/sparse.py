@@ -96,13 +96,21 @@ class SparseOutcomes:
         )
 
     def to(self, dtype: torch.dtype) -> SparseOutcomes:
-        """The same in another floating-point type."""
+        """The same in another floating-point type.
+
+        Raises:
+            ValueError: an outcome so rare that it would be lost; a posterior may live on it.
+        """
         kept = torch.empty(0, dtype=dtype).numpy().dtype
-        return replace(
-            self,
-            probability=self.probability.astype(kept, copy=False),
-            reward=self.reward.astype(kept, copy=False),
-        )
+        probability = self.probability.astype(kept, copy=False)
+        if not (probability > 0).all():
+            place = int((probability == 0).argmax())
+            state, action = divmod(int(self.rows[place]), self.num_actions)
+            raise ValueError(
+                f"dtype: the outcome of probability {self.probability[place]:.3g} in state {state}, action {action} "
+                f"would be lost in {dtype}: use torch.float64"
+            )
+        return replace(self, probability=probability, reward=self.reward.astype(kept, copy=False))
 
 
 def merge(entries: Entries, num_states: int, num_actions: int) -> SparseOutcomes:

@@ -127,3 +127,10 @@ def test_a_hub_costs_its_own_entries_only():
     assert len(mdp.sparse.probability) == 2 * n - 1
     assert tables.links[0].nnz == 2 * n - 1
     assert not {"outcomes"} & (mdp.__dict__.keys() | tables.__dict__.keys())
+
+
+def test_what_single_precision_would_lose_is_refused():
+    rare = [[[1 - 1e-60, 1e-60]], [[0.0, 1.0]]]
+    assert TabularMDP([1.0, 0.0], rare, np.zeros((2, 1))).outcomes.probability[0, 0, 1] == 1e-60
+    with pytest.raises(ValueError, match=r"dtype: the outcome of probability 1e-60 in state 0, action 0 would be lost"):
+        TabularMDP([1.0, 0.0], rare, np.zeros((2, 1)), dtype=torch.float32)
