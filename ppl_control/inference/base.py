@@ -183,7 +183,8 @@ def infer(
         progress: show a progress bar on standard error for iterative methods.
         device: where to compute; None: where the model is.
         callbacks: called with a ``Step`` after each step; one that returns True ends the run.
-        checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed. On
+        checkpoint: a file to keep the state in, written now and then and at the end; an existing one is resumed.
+            Methods that answer at once write none. On
             a CPU the resumed run ends bit-identical to one that was never stopped. Running episodes of simulators are
             played again from their seed and actions; where that leads elsewhere, a warning says so.
         checkpoint_every: calls of the method's ``step`` between two writes; None: 100, fewer where these take longer
@@ -219,7 +220,19 @@ def infer(
         if not isinstance(method, SearchingMethod) or (search := method.search(model)) is None:
             return method.solve(model)
         named = title or type(method).__name__
-        drive(search, search.step, search.finished, title=named, total=None, progress=progress, callbacks=callbacks)
+        keeper = None
+        if checkpoint is not None:
+            keeper = Keeper(search, identity(model, method, seed), checkpoint, every=checkpoint_every)
+        drive(
+            search,
+            search.step,
+            search.finished,
+            title=named,
+            total=None,
+            progress=progress,
+            callbacks=callbacks,
+            keeper=keeper,
+        )
         found = method.answer(model, search)
         return found if search.finished() else replace(found, exact=False, finished=False)
     state = method.init(model, seed)

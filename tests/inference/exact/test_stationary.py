@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_array
 
 from ppl_control import MessagePassing, SoftValueIteration, TabularMDP, TrajectoryModel, evaluate, infer
 from ppl_control.inference.exact.stationary import chains, moves
@@ -93,7 +94,7 @@ def test_without_a_tolerance_rounding_decides():
     model = TrajectoryModel(grid(50), discount=0.99)
     solution = infer(model, SoftValueIteration(), progress=False)
     assert solution.error_bound <= 1e-10 * 100 * float(solution.soft_value.abs().max())
-    with pytest.raises(ValueError, match=r"tolerance: the fixed point was reached to .* only, asked for 1.0e-15"):
+    with pytest.raises(ValueError, match=r"tolerance: the fixed point was reached to .* only, expected 1.0e-15"):
         infer(model, SoftValueIteration(tolerance=1e-15), progress=False)
 
 
@@ -117,17 +118,77 @@ def test_without_a_discount_where_every_policy_ends(sparse):
     assert evaluate(solution, model).executed_return == pytest.approx(-length / 0.9, rel=1e-10)
 
 
-def test_modified_policy_iteration_takes_over(monkeypatch):
-    """Where Newton's steps have spent what they may, the sweeps of chains come to the same values."""
+@pytest.mark.parametrize("side", [25, 50])
+@pytest.mark.parametrize("temperature", [0.01, 1.0])
+def test_hard_grids_are_solved_whatever_the_first_steps_do(side: int, temperature: float):
+    """Newton's first steps take the residual up by orders; what comes out is right to rounding all the same."""
+    model = TrajectoryModel(grid(side, goal=False), discount=0.99999, temperature=temperature)
+    solution = infer(model, SoftValueIteration(), progress=False)
+    size = float(solution.soft_value.abs().max())
+    assert solution.exact
+    assert solution.error_bound <= 100 * 16 * 2.3e-16 * size / (1 - 0.99999)
+    assert residual(model, solution.soft_value) / (1 - 0.99999) <= solution.error_bound
+
+
+@pytest.mark.parametrize("discount", [0.99, 0.9999, 1.0])
+def test_a_corridor_breaks_bicgstab_down(discount: float):
+    """Its chain is nilpotent; elimination takes over, and the values are known."""
+    n = 1000
+    forward = csr_array((np.ones(n), (np.arange(n), np.minimum(np.arange(n) + 1, n - 1))), shape=(n, n))
+    mdp = TabularMDP(np.eye(n)[0], forward, -np.ones((n, 1)), done=np.arange(n) == n - 1)
+    solution = infer(TrajectoryModel(mdp, discount=discount), SoftValueIteration(), progress=False)
+    left = np.arange(n - 1, -1, -1)
+    known = -left if discount == 1 else -(1 - discount**left) / (1 - discount)
+    np.testing.assert_allclose(solution.soft_value, known, rtol=1e-12, atol=1e-12)
+    assert np.abs(solution.soft_value.numpy() - known).max() <= solution.error_bound
+
+
+@pytest.mark.parametrize(("eliminated", "way"), [(10**6, "_eliminated"), (0, "_modified")])
+def test_other_ways_where_bicgstab_fails(eliminated: int, way: str, monkeypatch):
     model = TrajectoryModel(grid(45, goal=False), discount=0.99)
     usual = infer(model, SoftValueIteration(tolerance=1e-8), progress=False)
-    made = []
-    modified = moves.Moves._modified
-    monkeypatch.setattr(moves.Moves, "_newton", lambda self, here: setattr(self, "_budget", 0.0) or here.value * np.nan)
-    monkeypatch.setattr(moves.Moves, "_modified", lambda self, here: made.append(1) or modified(self, here))
+    made, taken = [], getattr(moves.Moves, way)
+    monkeypatch.setattr(moves, "ELIMINATED", eliminated)
+    monkeypatch.setattr(moves.Moves, "_newton", lambda self, here: None)
+    monkeypatch.setattr(moves.Moves, way, lambda self, here: made.append(1) or taken(self, here))
     other = infer(model, SoftValueIteration(tolerance=1e-8), progress=False)
     assert made
     np.testing.assert_allclose(other.soft_value, usual.soft_value, rtol=0, atol=2e-8)
+
+
+def test_rows_of_single_precision_do_not_sum_to_one():
+    """And are not treated as if they did: the error is that of the table as it stands."""
+    given = random_graph(600)
+    mdp = TabularMDP.from_columns(
+        *np.divmod(given.sparse.rows, 4), given.sparse.probability, given.sparse.next_state, 0.0, given.initial,
+        dtype=torch.float32,
+    )  # fmt: skip
+    model = TrajectoryModel(mdp, discount=0.9999)
+    solution = infer(model, SoftValueIteration(), progress=False)
+    ahead = model.tables.double().links[0].toarray().reshape(4, 600, 600)
+    value = np.zeros(600)
+    for _ in range(20):  # soft policy iteration, plainly
+        policy = np.exp(ahead @ value - (ahead @ value).max(0))
+        policy /= policy.sum(0)
+        stays = np.eye(600) - np.einsum("as,asx->sx", policy, ahead)
+        value = np.linalg.solve(stays, -(policy * np.log(policy)).sum(0))
+    assert np.abs(solution.soft_value.numpy() - value).max() <= solution.error_bound
+
+
+@pytest.mark.parametrize("stop", [1, 5, 12])
+def test_a_search_goes_on_from_its_checkpoint_bit_for_bit(stop: int, tmp_path):
+    model, method = TrajectoryModel(grid(50, goal=False), discount=0.999), SoftValueIteration(tolerance=1e-7)
+    whole = infer(model, method, progress=False)
+    kept = tmp_path / "search.ckpt"
+    early = infer(model, method, progress=False, checkpoint=kept, callbacks=[lambda step: step.number == stop])
+    assert not early.finished
+    resumed = infer(model, method, progress=False, checkpoint=kept)
+    assert resumed.finished
+    assert torch.equal(resumed.soft_value, whole.soft_value)
+    assert torch.equal(resumed.soft_q, whole.soft_q)
+    assert resumed.error_bound == whole.error_bound
+    with pytest.raises(ValueError, match="belongs to another run"):
+        infer(model.replaced(discount=0.99), method, progress=False, checkpoint=kept)
 
 
 def count(model: TrajectoryModel, method: SoftValueIteration) -> int:

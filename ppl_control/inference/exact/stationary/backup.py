@@ -11,6 +11,8 @@ from ppl_control.trajectory.tables import Tables
 
 __all__ = ["Backed", "Backup"]
 
+ROUNDING = 1e-12  # of a row's sum
+
 
 class Backed(NamedTuple):
     """V, and what a backup makes of it, nats; actions come first.
@@ -52,7 +54,8 @@ class Backup:
         paid: E[r]/α [a, s].
         prior: log π0 [a, s].
         terminal: [s].
-        closed: whether no trajectory ends but by the discount.
+        closed: whether no trajectory ends but by the discount, whose rows sum to it (those of single precision do not).
+        kept: the largest probability to go on, γ but for rounding.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -60,7 +63,10 @@ class Backup:
         self.paid = np.ascontiguousarray(tables.expected_reward.detach().double().cpu().numpy().T)
         self.prior = np.ascontiguousarray(tables.log_prior.double().cpu().numpy().T)
         self.terminal = tables.terminal.cpu().numpy()
-        self.closed = not (self.terminal.any() or tables.sparse.done.any())
+        goes_on = np.asarray(self.ahead.sum(1)).reshape(self.paid.shape)[:, ~self.terminal]
+        self.kept = float(goes_on.max(initial=0.0))
+        exits = self.terminal.any() or tables.sparse.done.any()
+        self.closed = not exits and bool((abs(goes_on - tables.discount) <= ROUNDING).all())
 
     def __call__(self, value: Float[np.ndarray, " S"]) -> Backed:
         """T V and the policy of V."""

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from ppl_control.trajectory.tables import GuideTables, Tables
 
-__all__ = ["EPSILON", "SMALL", "Chain", "guide_chain", "joint_chain", "policy_chain"]
+__all__ = ["ELIMINATED", "EPSILON", "SMALL", "Chain", "guide_chain", "joint_chain", "policy_chain"]
 
 SMALL = 500  # states, up to which matrices are kept whole and systems are solved by elimination
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDING = 64 * EPSILON  # relative residual of a system solved as well as its numbers allow
 STEPS = 500  # of BiCGSTAB, before its residual is computed anew
 GAIN = 100  # what they must divide the residual by, or others are tried
-ELIMINATED = 200_000  # states, up to which they are elimination: fill-in takes memory
+ELIMINATED = 200_000  # states, up to which that is elimination: its fill-in takes memory
 
 
 class Chain:
@@ -89,8 +89,8 @@ def _solved(matrix: Any, source: Tensor, what: str) -> Tensor:
     size = right.abs().amax() if right.numel() else right.new_zeros(())
     if found is None or (bool(size > 0) and not bool(found.abs().max() * EPSILON < 1e-4 * size)):
         raise ValueError(
-            f"horizon: {what} has no finite value without one: trajectories may never end; give a horizon "
-            "or a discount < 1"
+            f"horizon: {what} has no finite value without one: trajectories may never end, or so late that no digits "
+            "are left; give a horizon or a discount < 1"
         )
     return found.reshape(source.shape).to(source)
 
@@ -111,7 +111,8 @@ def _sparsely(matrix: Any, source: np.ndarray) -> np.ndarray | None:
         found, last = found + error * step, error
     if len(source) > ELIMINATED:
         raise ValueError(
-            f"horizon: trajectories of these {len(source)} states last too long to be summed over; give a horizon"
+            f"horizon: a linear system of {len(source)} states was solved to {error / size:.0e} only, as when "
+            "trajectories last very long; give a horizon or a smaller discount"
         )
     try:
         return splu((eye_array(*matrix.shape) - matrix).tocsc()).solve(source)

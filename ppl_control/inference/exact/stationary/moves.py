@@ -8,52 +8,54 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import LinearOperator, bicgstab
+from scipy.sparse import eye_array
+from scipy.sparse.linalg import LinearOperator, bicgstab, splu
 
 from ppl_control.inference.exact.stationary.backup import Backed, Backup
-from ppl_control.inference.exact.stationary.chains import SMALL, Chain
+from ppl_control.inference.exact.stationary.chains import ELIMINATED, SMALL, Chain
 from ppl_control.trajectory.tables import Tables
 
 __all__ = ["Moves"]
 
 TRIAL = 8  # sweeps over which their rate is measured
 WORTH = 60  # sweeps still to come from which on it pays to prepare chains
-INNER = 0.02  # how much of the residual Newton's step in a large model leaves, at first,
-LEAST = 1e-10  # and at last
+ROUGH = 0.02  # how much of the residual BiCGSTAB leaves in one of Newton's steps, at most;
+SWING = 20.0  # an error in the step is up to life times as large: so much of the residual is let pass
+LEAST = 1e-10  # and at least
 STEPS = 2_000  # of BiCGSTAB within one of Newton's steps, at most
+NEWTONS = 80  # of Newton's steps by BiCGSTAB: by elimination they are about thirty
 SWEEPS = 100  # of the chain in one step of modified policy iteration
 FAINT = 1e-30  # probabilities below are left out of large chains: denormal numbers are slow
+KINDS = ("sweep", "newton", "elimination", "modified")
 
 
 class Moves:
     """Chooses the next move, and makes it.
 
     Small models take Newton's steps by elimination. Large ones begin with sweeps, and go on with them where the bound
-    falls fast enough. Else Newton's steps follow: far from the solution they improve the policy while the residual
-    rises and says little, so they are not judged by it one by one, but may take as much work as modified policy
-    iteration would take at its guaranteed rate, γ (or 1 − 1/w) a sweep of the chain. If that was not enough, modified
-    policy iteration goes on from the best V.
+    falls fast enough. Else Newton's steps follow, each by some steps of BiCGSTAB. Far from the solution they improve
+    the policy while the residual rises and says little, so they are not judged by it one by one. Where BiCGSTAB breaks
+    down, or the steps are too many, systems are solved by sparse elimination after all; where that takes too much
+    memory, modified policy iteration goes on from the best V, which always arrives.
 
     Args:
         tables: the model.
         backup: its T.
-        life: w, see ``soft_fixed_point``.
+        life: the expected number of decisions left, at most.
 
     Attributes:
-        exact: policies are evaluated by elimination.
+        exact: policies are evaluated by elimination from the start.
         gain: a step whose bound is not below this share of the best so far gained nothing,
         patience: and so many of them in a row, near the limits of rounding, are the end.
     """
 
     def __init__(self, tables: Tables, backup: Backup, life: float) -> None:
-        self._tables, self._backup, self._life = tables, backup, life
+        self._tables, self._backup = tables, backup
         self.exact = tables.num_states <= SMALL
         # Elimination doubles the digits with each step until none are left; BiCGSTAB's steps gain less.
         self.gain, self.patience = (0.5, 1) if self.exact else (0.99, 6)
         self._bounds: list[float] = []  # of the sweeps
-        self._kind = "sweep"
-        self._budget = math.inf  # operations left for Newton's steps
-        self._inner = INNER
+        self._kind, self._newtons, self._inner = "sweep", 0, max(min(ROUGH, SWING / life), LEAST)
 
     def __call__(self, here: Backed, best: Backed, bound: float, target: float) -> np.ndarray:
         """The next V.
@@ -65,49 +67,78 @@ class Moves:
             target: the bound that is wanted, nats.
         """
         if self.exact:
-            return self._by_elimination(here)
-        if self._kind == "sweep" and not self._sweeps_do(bound, target):
-            self._kind = "newton"
-        if self._kind == "newton" and -here.residual.min() > here.residual.max():
-            self._inner = max(self._inner / 10, LEAST)  # no policy's own: its system was solved too roughly
-        if self._kind == "newton" and (self._budget <= 0 or not math.isfinite(bound)):
-            self._kind, here = "modified", best
+            return self._whole_newton(here)
         if self._kind == "sweep":
-            return here.improved
-        return self._newton(here) if self._kind == "newton" else self._modified(here)
+            if self._sweeps_do(bound, target):
+                return here.improved
+            self._kind = "newton"
+        if not math.isfinite(bound):
+            here = best
+        if self._kind == "newton":
+            if -here.residual.min() > here.residual.max():
+                self._inner = max(self._inner / 10, LEAST)  # no policy's own: its system was solved too roughly
+            found = self._newton(here) if self._newtons < NEWTONS and math.isfinite(bound) else None
+            if found is not None:
+                return found
+            self._kind, here = "elimination" if len(here.value) <= ELIMINATED else "modified", best
+        if self._kind == "elimination":
+            found = self._eliminated(here)
+            if found is not None:
+                return found
+            self._kind, here = "modified", best
+        return self._modified(here)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next choice hangs on."""
+        kind = KINDS.index(self._kind)
+        return {"kind": kind, "newtons": self._newtons, "inner": self._inner, "bounds": list(self._bounds)}
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        """Go on as the one that was stored.
+
+        Raises:
+            ValueError: numbers that none can have.
+        """
+        fits = 0 <= kept["kind"] < len(KINDS) and kept["newtons"] >= 0 and 0 < kept["inner"] < 1
+        if not fits or not all(isinstance(bound, float) and bound > 0 for bound in kept["bounds"]):
+            raise ValueError(f"moves: expected a kind of 0 … {len(KINDS) - 1}, steps, a share and bounds, got {kept}")
+        self._kind, self._newtons, self._inner = KINDS[kept["kind"]], kept["newtons"], kept["inner"]
+        self._bounds = list(kept["bounds"])
 
     def _sweeps_do(self, bound: float, target: float) -> bool:
-        """Whether sweeps alone will soon be there; if not, what Newton's steps may cost is set."""
+        """Whether sweeps alone will soon be there."""
         self._bounds.append(bound)
         if len(self._bounds) <= TRIAL:
             return True
         gained = math.log(self._bounds[-1 - TRIAL] / bound) / TRIAL
-        left = math.log(bound / target) / gained if gained > 0 else math.inf
-        if left < WORTH:
-            return True
-        self._budget = math.log(bound / target) * self._life * self._tables.mixing.entries
-        return False
+        return gained > 0 and math.log(bound / target) / gained < WORTH
 
     def _chain(self, here: Backed) -> Chain:
         return Chain(self._tables.mixing.chain(np.where(here.policy < FAINT, 0.0, here.policy)))
 
-    def _newton(self, here: Backed) -> np.ndarray:
-        """V + (I − M)⁻¹ (T V − V), roughly."""
+    def _newton(self, here: Backed) -> np.ndarray | None:
+        """V + (I − M)⁻¹ (T V − V), roughly; None where BiCGSTAB does not get there."""
+        self._newtons += 1
         matrix: Any = self._chain(here).matrix
-        scale, count = abs(here.residual).max(), [0]
+        scale = abs(here.residual).max()
         once = 1 / (1 - matrix.diagonal())  # what waits in a state is summed at once
-
-        def less(x: np.ndarray) -> np.ndarray:
-            count[0] += 1
-            return x - matrix @ x
-
         shape: Any = {"shape": matrix.shape, "dtype": float}
-        operator: Any = LinearOperator(matvec=less, **shape)  # type: ignore[call-arg]
+        operator: Any = LinearOperator(matvec=lambda x: x - matrix @ x, **shape)  # type: ignore[call-arg]
         waiting: Any = LinearOperator(matvec=lambda x: once * x, **shape)  # type: ignore[call-arg]
-        with np.errstate(all="ignore"):  # a breakdown shows in the next bound
-            step, _ = bicgstab(operator, here.residual / scale, rtol=self._inner, atol=0.0, maxiter=STEPS, M=waiting)
-        self._budget -= count[0] * matrix.nnz + 2 * len(self._backup.ahead.data)
-        return here.value + scale * step
+        right = here.residual / scale
+        with np.errstate(all="ignore"):  # a breakdown shows in what is left
+            step, _ = bicgstab(operator, right, rtol=self._inner, atol=0.0, maxiter=STEPS, M=waiting)
+            left = np.linalg.norm(right - (step - matrix @ step))
+        return here.value + scale * step if left <= 2 * self._inner * np.linalg.norm(right) else None
+
+    def _eliminated(self, here: Backed) -> np.ndarray | None:
+        """The same by sparse elimination; None where memory or numbers do not allow it."""
+        matrix: Any = self._chain(here).matrix
+        try:
+            step = splu((eye_array(*matrix.shape) - matrix).tocsc()).solve(here.residual)
+        except (RuntimeError, MemoryError):
+            return None
+        return here.value + step if np.isfinite(step).all() else None
 
     def _modified(self, here: Backed) -> np.ndarray:
         """T V, then sweeps of its policy's chain: V ← r_π + M V."""
@@ -118,7 +149,7 @@ class Moves:
             value += paid
         return value
 
-    def _by_elimination(self, here: Backed) -> np.ndarray:
+    def _whole_newton(self, here: Backed) -> np.ndarray:
         matrix = np.einsum("as,asx->sx", here.policy, self._whole)
         return here.value + Chain(matrix).values(torch.from_numpy(here.residual), "the soft value").numpy()
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -71,16 +72,22 @@ class SoftSearch:
 
     def __init__(self, tables: Tables, tolerance: float = math.inf, start: Float[Tensor, " S"] | None = None) -> None:
         self._like, self._temperature, tables = tables.initial, tables.temperature, tables.double()
-        self._life = 1 / (1 - tables.discount) if tables.discount < 1 else float(longest_life(tables).max())
+        self._tables, self._backup, self._tolerance = tables, Backup(tables), tolerance
+        if tables.discount < 1:
+            self._life = 1 / (1 - max(tables.discount, self._backup.kept))
+        else:
+            self._life = float(longest_life(tables).max())
         if not math.isfinite(self._life):
             raise ValueError(
                 "discount: without a horizon it must be < 1 here, since some policy never ends; "
                 f"got discount={tables.discount}, horizon=None"
             )
-        self._tables, self._backup, self._tolerance = tables, Backup(tables), tolerance
+        # No V is larger: a decision pays at most the largest reward and what the choice among all actions is worth.
+        worth = abs(self._backup.prior[np.isfinite(self._backup.prior)]).max(initial=0.0) + math.log(tables.num_actions)
+        self._most = 1 + self._life * float(abs(self._backup.paid).max(initial=0.0) + worth)
         self._moves = Moves(tables, self._backup, self._life)
-        # In small models the last digits cost nothing.
-        self._enough = 0.0 if self._moves.exact or math.isinf(tolerance) else tolerance
+        # In small models the last digits cost nothing; the hundredth is for the rounding of a last look.
+        self._enough = 0.0 if self._moves.exact or math.isinf(tolerance) else 0.99 * tolerance
         self._value = np.zeros(tables.num_states) if start is None else start.detach().double().cpu().numpy().copy()
         self._value[self._backup.terminal] = 0.0
         self._best: Backed | None = None
@@ -92,22 +99,58 @@ class SoftSearch:
         here = found.centred(self._tables.discount, self._backup.closed)
         self.number += 1
         size = 1 + abs(here.value).max()
-        rounding = 16 * EPSILON * size
-        bound = float((abs(here.residual).max() + rounding) * self._life)
+        bound, least = self._bound(here), 16 * EPSILON * min(size, self._most)
         self._idle = self._idle + 1 if bound > self._moves.gain * self.bound else 0
         if self._best is None or bound < self.bound:
             self._best, self.bound = here, bound
-        # Where the steps stop gaining, what is left is rounding.
-        spent = self._idle >= self._moves.patience and self.bound < NEAR * self._life * size
+        spent = self._idle >= self._moves.patience and self.bound < self._allowed  # what is left is rounding
         lost = not math.isfinite(self.bound) or self.number >= MOVES
-        self._over = self.bound <= self._enough or bound <= 2 * rounding * self._life or spent or lost
+        self._over = self.bound <= self._enough or bound <= 2 * least * self._life or spent or lost
         if not self._over:
-            self._value = self._moves(found, self._best, bound, max(self._enough, rounding * self._life))
+            self._value = self._moves(found, self._best, bound, max(self._enough, least * self._life))
         return {"bound": self.bound * self._temperature}
+
+    @property
+    def _allowed(self) -> float:
+        """The bound up to which a search without a tolerance may end, nats."""
+        assert self._best is not None
+        return NEAR * self._life * min(1 + float(abs(self._best.value).max()), self._most)
 
     def finished(self) -> bool:
         """Whether no further move is wanted."""
         return self._over
+
+    def state_dict(self) -> dict[str, Any]:
+        """The search as plain data."""
+        best = self._value if self._best is None else self._best.value
+        return {
+            "number": self.number,
+            "over": self._over,
+            "idle": self._idle,
+            "bound": self.bound if math.isfinite(self.bound) else None,
+            "value": torch.from_numpy(self._value.copy()),
+            "best": torch.from_numpy(best.copy()),
+            "moves": self._moves.state_dict(),
+        }
+
+    def load_state_dict(self, kept: dict[str, Any]) -> None:
+        """Go on where another search of the same model was.
+
+        Raises:
+            ValueError: what no search can have stored.
+        """
+        bound = kept["bound"]
+        if not (bound is None or (isinstance(bound, float) and bound >= 0)) or kept["idle"] < 0:
+            raise ValueError(f"state: expected a bound >= 0 and a number of idle steps, got {bound} and {kept['idle']}")
+        self._moves.load_state_dict(kept["moves"])
+        self.number, self._over, self._idle = kept["number"], kept["over"], kept["idle"]
+        self._value = kept["value"].numpy().copy()
+        if bound is not None:
+            self.bound, self._best = bound, self._backup(kept["best"].numpy().copy())
+
+    def _bound(self, here: Backed) -> float:
+        rounding = 16 * EPSILON * (1 + abs(here.value).max())
+        return float((abs(here.residual).max() + rounding) * self._life)
 
     def found(self) -> FixedPoint:
         """The best V so far.
@@ -116,15 +159,18 @@ class SoftSearch:
             ValueError: the search is over, and the tolerance was not reached.
         """
         assert self._best is not None
-        bound, value = self.bound, self._best.value
+        last = self._backup(self._best.value)  # V itself, as it is given away
+        bound, value = self._bound(last), last.value
         if not math.isfinite(bound):
             raise ValueError("reward: the values leave the finite numbers")
         if self._like.dtype != torch.float64:
             bound += 2 * torch.finfo(self._like.dtype).eps * float(abs(value).max())  # the answer's own rounding
-        if self._over and bound > self._tolerance:
-            asked = f"asked for {self._tolerance:.1e}"
-            raise ValueError(f"tolerance: the fixed point was reached to {bound:.1e} nats only, {asked}")
-        rows = np.ascontiguousarray(self._best.q.T)
+        lost = self.bound > self._allowed if math.isinf(self._tolerance) else bound > self._tolerance
+        if self._over and lost:
+            asked = (self._allowed if math.isinf(self._tolerance) else self._tolerance) * self._temperature
+            reached = bound * self._temperature
+            raise ValueError(f"tolerance: the fixed point was reached to {reached:.1e} only, expected {asked:.1e}")
+        rows = np.ascontiguousarray(last.q.T)
         return FixedPoint(torch.from_numpy(value).to(self._like), torch.from_numpy(rows).to(self._like), bound)
 
 
