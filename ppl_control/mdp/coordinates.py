@@ -90,18 +90,34 @@ def _from_scipy(name: str, table: Any) -> Coordinates:
         for a, matrix in enumerate(table):
             if matrix.shape != (n, n) or n == 0:
                 raise ValueError(f"{name}[{a}]: expected {forms}, got {list(matrix.shape)}")
-        table = sparse.vstack([sparse.csr_array(matrix) for matrix in table], format="csr")
+        table = _canonical(
+            name, sparse.vstack([_canonical(f"{name}[{a}]", m) for a, m in enumerate(table)], format="csr")
+        )
         action, state = _divided(table, n)
     else:
         if table.ndim != 2 or 0 in table.shape or table.shape[0] % table.shape[1]:
             raise ValueError(f"{name}: expected {forms}, got {list(table.shape)}")
         n, num_actions = table.shape[1], table.shape[0] // table.shape[1]
-        table = sparse.csr_array(table)
-        if not table.has_canonical_format:
-            table = table.copy()  # what was given stays as it is
-            table.sum_duplicates()
+        table = _canonical(name, table)
         state, action = _divided(table, num_actions)
     return Coordinates(state, action, table.indices, as_array(name, table.data), n, num_actions)
+
+
+def _canonical(name: str, matrix: Any) -> Any:
+    """In rows, in order, each place once; what was given stays as it is.
+
+    Raises:
+        ValueError: indices that lead out of the matrix.
+    """
+    table = sparse.csr_array(matrix)
+    try:
+        table.check_format(full_check=True)
+    except (ValueError, IndexError) as error:
+        raise ValueError(f"{name}: the matrix is damaged: {error}") from error
+    if not table.has_canonical_format:
+        table = table.copy()
+        table.sum_duplicates()
+    return table
 
 
 def _divided(table: Any, by: int) -> tuple[np.ndarray, np.ndarray]:

@@ -29,7 +29,8 @@ def from_tables(transition: Any, reward: Any, done: Any) -> tuple[Entries, np.nd
     num_states, num_actions = table.num_states, table.num_actions
     check_nonnegative("transition", table.values, places=table.places)
     terminal = _terminal(done, num_states)
-    columns = Entries(table.state, table.action, table.values, table.next_state, _paid(reward, table), table.values)
+    goes_on = np.broadcast_to(False, table.values.shape)
+    columns = Entries(table.state, table.action, table.values, table.next_state, _paid(reward, table), goes_on)
     return _normalised("transition", columns, terminal, num_actions), terminal, num_actions
 
 
@@ -55,6 +56,11 @@ def from_columns(
     check_finite("reward", r)
     ends = _booleans("done", False if done is None else done, len(p), single=True)
     last, num_actions = _terminal(terminal, num_states, "terminal"), int(what.max()) + 1
+    if num_actions * int((~last).sum()) > len(p):  # before room is made for as many
+        raise ValueError(
+            f"action: the largest is {num_actions - 1}, but {len(p)} outcomes are too few for each of {num_actions} "
+            "actions in every state that is not terminal"
+        )
     columns = Entries(where, what, p, to, np.broadcast_to(r, p.shape), np.broadcast_to(ends, p.shape))
     return _normalised("probability", columns, last, num_actions), last, num_actions
 
@@ -65,10 +71,8 @@ def _normalised(name: str, given: Entries, terminal: np.ndarray, num_actions: in
     sums = np.bincount(row, given.probability, minlength=terminal.size * num_actions)
     allowed = tolerance(given.probability)
     check_sums(name, sums.reshape(-1, num_actions), allowed, exempt=terminal[:, None])
-    p, done = given.probability / sums[row], terminal[given.next_state]
-    if given.done.dtype == bool:
-        done |= given.done
-    columns = (given.state, given.action, p, given.next_state, given.reward, done)
+    p = given.probability / sums[row]
+    columns = (given.state, given.action, p, given.next_state, given.reward, terminal[given.next_state] | given.done)
     if terminal.any():
         alive = ~terminal[given.state]
         columns = tuple(column[alive] for column in columns)
@@ -103,7 +107,7 @@ def _indices(name: str, column: Any, count: int, most: int | None) -> np.ndarray
         first = int(bad.argmax())
         expected = "0 or more" if most is None else f"0 … {most - 1}"
         raise ValueError(f"{name}[{first}] is {array[first]}: expected {expected}")
-    return array
+    return array if array.dtype == np.int32 else array.astype(np.int64, copy=False)
 
 
 def _paid(reward: Any, table: Coordinates) -> np.ndarray:
@@ -151,12 +155,8 @@ def from_lists(outcomes: Any) -> tuple[Entries, np.ndarray, int]:
         if rows
         else (np.zeros(0, t) for t in (int, int, float, int, float, bool))
     )
-    sums = np.zeros((num_states, num_actions))
-    np.add.at(sums, (state, action), p)
-    check_sums("outcomes", sums, tolerance(p), exempt=terminal[:, None])
-    p = p / sums[state, action]
-    done = done.astype(bool) | terminal[next_state]
-    return Entries(state, action, p, next_state, r, done), terminal, num_actions
+    columns = Entries(state, action, p, next_state, r, done.astype(bool))
+    return _normalised("outcomes", columns, terminal, num_actions), terminal, num_actions
 
 
 def _listed(row: Any) -> list[Any]:

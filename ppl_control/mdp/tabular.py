@@ -197,7 +197,10 @@ class TabularMDP:
 
     @cached_property
     def outcomes(self) -> Outcomes:
-        """The outcomes as tables [S, A, K], as wide as the row with the most: a large model's take long to make."""
+        """The outcomes as tables [S, A, K], as wide as the row with the most: S² of them where one leads everywhere.
+
+        ``sparse`` holds the same without padding.
+        """
         return self.sparse.padded(self.device)
 
     @property

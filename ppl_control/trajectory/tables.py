@@ -160,8 +160,10 @@ class Tables:
     def paying(self, nats: Float[Tensor, "S A *K"]) -> Tables:
         """The same tables with other rewards r/α, nats, [s, a] or [s, a, k]; what does not hang on rewards is shared.
 
-        No outcomes are merged, also where their rewards now agree.
+        No outcomes are merged, also where their rewards now agree; ``sparse`` keeps the old ones. For tables in
+        float64, as ``double`` makes them.
         """
+        assert self.initial.dtype == torch.float64
         each = (nats[..., None] if nats.ndim == 2 else nats).expand_as(self.outcomes.reward)
         changed = replace(self)
         changed.__dict__.update({name: value for name, value in self.__dict__.items() if name in WITHOUT_REWARD})

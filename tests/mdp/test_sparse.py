@@ -134,3 +134,23 @@ def test_what_single_precision_would_lose_is_refused():
     assert TabularMDP([1.0, 0.0], rare, np.zeros((2, 1))).outcomes.probability[0, 0, 1] == 1e-60
     with pytest.raises(ValueError, match=r"dtype: the outcome of probability 1e-60 in state 0, action 0 would be lost"):
         TabularMDP([1.0, 0.0], rare, np.zeros((2, 1)), dtype=torch.float32)
+
+
+def test_matrices_of_actions_are_added_up_and_looked_over():
+    """Entries written twice, and indices that lead out, in matrices by action as in one."""
+    pattern = ([1, 1, 0], [0, 2, 3])
+    twice, paid = (csr_array((values, *pattern), shape=(2, 2)) for values in ([0.5, 0.5, 1.0], [1.0, 2.0, 5.0]))
+    mdp = TabularMDP([1.0, 0.0], [twice], [paid])
+    assert mdp.outcomes.probability.tolist() == [[[1.0]], [[1.0]]]
+    assert mdp.outcomes.reward.tolist() == [[[3.0]], [[5.0]]]
+    for index in (7, -1):
+        damaged = csr_array(np.eye(2))
+        damaged.indices[0] = index
+        with pytest.raises(ValueError, match="transition: the matrix is damaged: indices must be"):
+            TabularMDP([1.0, 0.0], damaged, np.zeros((2, 1)))
+
+
+@pytest.mark.parametrize("action", [10**9, 2**63 - 1])
+def test_an_action_beyond_all_others_costs_no_memory(action: int):
+    with pytest.raises(ValueError, match=f"action: the largest is {action}, but 2 outcomes are too few"):
+        TabularMDP.from_columns([0, 1], [0, action], [1.0, 1.0], [0, 1], 0.0, [1.0, 0.0])

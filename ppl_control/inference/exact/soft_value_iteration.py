@@ -16,6 +16,7 @@ from ppl_control.inference.exact.linear_gaussian import variational_control
 from ppl_control.inference.exact.stationary.soft import SoftSearch
 from ppl_control.inference.exact.sweeps import soft_sweeps
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
+from ppl_control.mdp.validation import as_tensor
 from ppl_control.settings import require_real, shown
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.tables import GuideTables, Tables
@@ -60,8 +61,11 @@ class SoftValueIteration:
 
     def __post_init__(self) -> None:
         require_real(self, ["tolerance"], optional=True, above=0)
-        if self.start is not None and not (isinstance(self.start, Tensor) and bool(self.start.isfinite().all())):
-            raise ValueError(f"start: expected a tensor of finite numbers, got {shown(self.start)}")
+        if self.start is not None:
+            start = as_tensor("start", self.start)
+            if not bool(start.isfinite().all()):
+                raise ValueError(f"start: expected finite numbers, got {shown(self.start)}")
+            object.__setattr__(self, "start", start)
 
     def check(self, model: TrajectoryModel) -> None:
         """Raise a ValueError where the method cannot serve the model."""
@@ -111,6 +115,8 @@ class SoftValueIteration:
         Args:
             models: with the same states, along a path of temperatures or discounts, say.
         """
+        if not isinstance(models, Iterable):
+            raise ValueError(f"models: expected TrajectoryModels, got {shown(models)}")
         solutions, start = [], self.start
         for model in models:
             solution = infer(model, replace(self, start=start))

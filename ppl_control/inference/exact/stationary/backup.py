@@ -42,7 +42,8 @@ class Backed(NamedTuple):
         if not closed:
             return self
         middle = (self.residual.max() + self.residual.min()) / 2
-        shift = middle / (1 - discount)
+        with np.errstate(over="ignore"):
+            shift = middle / (1 - discount)
         return Backed(self.value + shift, self.q + discount * shift, self.policy, self.residual - middle)
 
 
@@ -69,7 +70,11 @@ class Backup:
         self.closed = not exits and bool((abs(goes_on - tables.discount) <= ROUNDING).all())
 
     def __call__(self, value: Float[np.ndarray, " S"]) -> Backed:
-        """T V and the policy of V."""
+        """T V and the policy of V; not finite where numbers leave the range."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._backed(value)
+
+    def _backed(self, value: np.ndarray) -> Backed:
         q = (self.ahead @ value).reshape(self.paid.shape)
         q += self.paid
         policy = q + self.prior

@@ -50,8 +50,8 @@ def posterior_fixed_point(tables: Tables, prior: str) -> tuple[Float[Tensor, " S
     if not bool(residual < least * (1 + _size(value))):
         raise ValueError(
             "the posterior's fixed point diverges: the spectral radius of γ Σ_a π0 exp(r/α) p is at least 1 "
-            f"under action_prior={prior} and discount={tables.discount}; use action_prior='uniform', a smaller "
-            "discount, or a horizon"
+            f"under action_prior={prior} and discount={tables.discount}; use a normalised prior such as 'uniform', a "
+            "smaller discount, a higher temperature, or a horizon"
         )
     return value.masked_fill(tables.terminal, 0.0), posterior_backup(tables, value)
 

@@ -98,8 +98,8 @@ class SoftSearch:
         found = self._backup(self._value)
         here = found.centred(self._tables.discount, self._backup.closed)
         self.number += 1
-        size = 1 + abs(here.value).max()
-        bound, least = self._bound(here), 16 * EPSILON * min(size, self._most)
+        size = 1 + max(abs(found.value).max(), abs(here.value).max())  # a shift rounds as well
+        bound, least = self._bound(here, size), 16 * EPSILON * min(size, self._most)
         self._idle = self._idle + 1 if bound > self._moves.gain * self.bound else 0
         if self._best is None or bound < self.bound:
             self._best, self.bound = here, bound
@@ -148,9 +148,9 @@ class SoftSearch:
         if bound is not None:
             self.bound, self._best = bound, self._backup(kept["best"].numpy().copy())
 
-    def _bound(self, here: Backed) -> float:
-        rounding = 16 * EPSILON * (1 + abs(here.value).max())
-        return float((abs(here.residual).max() + rounding) * self._life)
+    def _bound(self, here: Backed, size: float) -> float:
+        """What the residual certifies; it is known up to the rounding of numbers as large as ``size``."""
+        return float((abs(here.residual).max() + 16 * EPSILON * size) * self._life)
 
     def found(self) -> FixedPoint:
         """The best V so far.
@@ -160,7 +160,7 @@ class SoftSearch:
         """
         assert self._best is not None
         last = self._backup(self._best.value)  # V itself, as it is given away
-        bound, value = self._bound(last), last.value
+        bound, value = self._bound(last, 1 + abs(last.value).max()), last.value
         if not math.isfinite(bound):
             raise ValueError("reward: the values leave the finite numbers")
         if self._like.dtype != torch.float64:

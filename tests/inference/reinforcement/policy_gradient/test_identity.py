@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from ppl_control.inference.exact.stationary.guides import stationary_values, visits
 from ppl_control.inference.exact.recursions import guide_values, occupancies
+from ppl_control.inference.exact.stationary.guides import stationary_values, visits
 from ppl_control.inference.reinforcement.policy_gradient.exact import exact_gradient
 from ppl_control.trajectory.tables import GuideTables
 from tests.inference.reinforcement.policy_gradient.tables import Boltzmann
