@@ -311,7 +311,7 @@ nan = float("nan")
         (lambda: MLPReward(num_states=S, sees="state", hidden=(0,)), "hidden: expected an integer >= 1, got 0"),
         (lambda: MLPReward(state_dim=2, sees="state", state_scale=0.0), "state_scale: expected finite numbers > 0"),
         (lambda: MLPReward(state_dim=2, sees="state", state_scale=(1, 2, 3)), r"state_scale: .* got shape \[3\]"),
-        (lambda: MLPReward(state_dim=2, sees="state", state_scale="a"), "state_scale: expected a rectangular table of numbers"),
+        (lambda: MLPReward(state_dim=2, sees="state", state_scale="a"), "state_scale: expected a rectangular table"),
         (lambda: ActionCost(), "give exactly one of num_actions and action_dim"),
         (lambda: ActionCost(num_actions=2, action_dim=2), "give exactly one of num_actions and action_dim"),
         (lambda: ActionCost(action_dim=0), "action_dim: expected an integer >= 1, got 0"),
