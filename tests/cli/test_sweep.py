@@ -59,9 +59,9 @@ def test_table(run) -> None:
 
 
 def test_a_file_of_the_user_s_own_reaches_its_workers(run, tmp_path) -> None:
-    (tmp_path / "neighbour.py").write_text("def paid(buy, won):\n    return 11.0 * won - buy\n")
+    (tmp_path / "payment.py").write_text("def paid(buy, won):\n    return 11.0 * won - buy\n")
     (tmp_path / "tickets.py").write_text(
-        "import pyro, torch\nimport pyro.distributions as dist\nfrom neighbour import paid\n"
+        "import pyro, torch\nimport pyro.distributions as dist\nfrom payment import paid\n"
         "from ppl_control import TrajectoryModel\n\n"
         "def program():\n"
         "    buy = pyro.sample('a_0', dist.Categorical(torch.ones(2)))\n"

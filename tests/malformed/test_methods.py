@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -33,6 +32,7 @@ from tests.malformed.values import (
     no_flag,
     no_number,
     no_object,
+    no_table,
     no_whole,
     no_widths,
     numbers,
@@ -81,11 +81,6 @@ def no_prior(_: Any) -> st.SearchStrategy[Spoiled]:
     return junk() | rest
 
 
-def no_values(_: Any) -> st.SearchStrategy[Spoiled]:
-    unfit = junk(none=False).filter(lambda pair: not isinstance(pair[1], torch.Tensor))
-    return unfit | st.sampled_from([("NaN", torch.tensor([0.0, math.nan])), ("a list", [0.0]), ("a number", 0.0)])
-
-
 def no_lookahead(_: Any) -> st.SearchStrategy[Spoiled]:
     rest = st.sampled_from(
         [("another name", "exact"), ("capitals", "Posterior"), ("a class", torch.nn.Linear), ("a number", 3)]
@@ -130,7 +125,10 @@ METHODS: dict[str, Entry] = {
     "SoftValueIteration": Entry(
         SoftValueIteration,
         some(tolerance=rates),
-        {"tolerance": no_number(0.0, optional=True), "start": no_values},
+        {
+            "tolerance": no_number(0.0, optional=True),
+            "start": lambda _: no_table(shape=False, optional=True)([0.0, -1.0]),
+        },
     ),
     "FamilyOptimum": Entry(FamilyOptimum, st.just({"guide": guides.MAP()}), {"guide": no_object()}),
     "ParticlePlanning": Entry(
