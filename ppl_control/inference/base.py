@@ -216,41 +216,38 @@ def infer(
     if device is not None:
         model = model.to(device)
     method.check(model)
-    if isinstance(method, ExactMethod):
-        if not isinstance(method, SearchingMethod) or (search := method.search(model)) is None:
-            return method.solve(model)
-        named = title or type(method).__name__
+
+    def driven(state: Any, step: Callable, finished: Callable[[], bool], total: int | None, note: str = "") -> None:
         keeper = None
-        if checkpoint is not None:
-            keeper = Keeper(search, identity(model, method, seed), checkpoint, every=checkpoint_every)
-        drive(
-            search,
-            search.step,
-            search.finished,
-            title=named,
-            total=None,
-            progress=progress,
-            callbacks=callbacks,
-            keeper=keeper,
-        )
-        found = method.answer(model, search)
-        return found if search.finished() else replace(found, exact=False, finished=False)
-    state = method.init(model, seed)
-    try:
-        keeper = None
-        total: Any = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
         if checkpoint is not None:
             keeper = Keeper(state, identity(model, method, seed), checkpoint, every=checkpoint_every, most=total)
         drive(
             state,
-            lambda: _guarded_step(method, model, state, checkpoint),
-            lambda: method.finished(state),
+            step,
+            finished,
             title=title or type(method).__name__,
             total=total,
             progress=progress,
-            note=getattr(state, "note", ""),
+            note=note,
             callbacks=callbacks,
             keeper=keeper,
+        )
+
+    if isinstance(method, ExactMethod):
+        if not isinstance(method, SearchingMethod) or (search := method.search(model)) is None:
+            return method.solve(model)
+        driven(search, search.step, search.finished, None)
+        found = method.answer(model, search)
+        return found if search.finished() else replace(found, exact=False, finished=False)
+    state = method.init(model, seed)
+    try:
+        total: Any = method.number_of_steps(model) if hasattr(method, "number_of_steps") else method.steps  # type: ignore[attr-defined]
+        driven(
+            state,
+            lambda: _guarded_step(method, model, state, checkpoint),
+            lambda: method.finished(state),
+            total,
+            getattr(state, "note", ""),
         )
         _close(state)  # an environment that there is only one of is free again
         found = method.solution(model, state)

@@ -96,9 +96,8 @@ def _swept(
 def _ends(tables: Tables) -> np.ndarray:
     """The probability that nothing follows, [a, s]; exactly 0 where something always does."""
     given = tables.sparse
-    rows = np.repeat(np.arange(len(given.starts) - 1), np.diff(given.starts))
     chance = given.probability * np.where(given.done, 1.0, 1.0 - tables.discount)
-    found = np.bincount(rows, chance, len(given.starts) - 1).astype(given.probability.dtype)
+    found = np.bincount(given.rows, chance, len(given.starts) - 1).astype(given.probability.dtype)
     found = np.ascontiguousarray(found.reshape(-1, tables.num_actions).T)
     found[:, tables.terminal.cpu().numpy()] = 1.0
     return found

@@ -13,7 +13,17 @@ from torch import Tensor
 
 from ppl_control.trajectory.tables import GuideTables, Tables
 
-__all__ = ["ELIMINATED", "EPSILON", "SMALL", "Chain", "guide_chain", "joint_chain", "policy_chain"]
+__all__ = [
+    "ELIMINATED",
+    "EPSILON",
+    "SMALL",
+    "Chain",
+    "eliminated",
+    "guide_chain",
+    "joint_chain",
+    "policy_chain",
+    "remainder",
+]
 
 SMALL = 500  # states, up to which matrices are kept whole and systems are solved by elimination
 EPSILON = float(np.finfo(np.float64).eps)
@@ -98,7 +108,7 @@ def _solved(matrix: Any, source: Tensor, what: str) -> Tensor:
 def _sparsely(matrix: Any, source: np.ndarray) -> np.ndarray | None:
     """X = source + M x by BiCGSTAB, refined until only rounding is left; by elimination where that takes too long."""
     found, last = np.zeros_like(source), np.inf
-    operator: Any = LinearOperator(matrix.shape, matvec=lambda x: x - matrix @ x, dtype=float)  # type: ignore[call-arg]
+    operator = remainder(matrix)
     while True:
         rest = source - (found - matrix @ found)
         error, size = abs(rest).max(), abs(found).max() + abs(source).max()
@@ -114,7 +124,18 @@ def _sparsely(matrix: Any, source: np.ndarray) -> np.ndarray | None:
             f"horizon: a linear system of {len(source)} states was solved to {error / size:.0e} only, as when "
             "trajectories last very long; give a horizon or a smaller discount"
         )
+    return eliminated(matrix, source)
+
+
+def remainder(matrix: Any) -> Any:
+    """I − M as an operator."""
+    return LinearOperator(matrix.shape, matvec=lambda x: x - matrix @ x, dtype=float)  # type: ignore[call-arg]
+
+
+def eliminated(matrix: Any, source: np.ndarray) -> np.ndarray | None:
+    """X = source + M x by sparse elimination; None where memory or numbers do not allow it."""
     try:
-        return splu((eye_array(*matrix.shape) - matrix).tocsc()).solve(source)
-    except RuntimeError:  # singular
+        found = splu((eye_array(*matrix.shape) - matrix).tocsc()).solve(source)
+    except (RuntimeError, MemoryError):  # singular, or filled in
         return None
+    return found if np.isfinite(found).all() else None

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.sparse import eye_array
-from scipy.sparse.linalg import LinearOperator, bicgstab, splu
+from scipy.sparse.linalg import LinearOperator, bicgstab
 
 from ppl_control.inference.exact.stationary.backup import Backed, Backup
-from ppl_control.inference.exact.stationary.chains import ELIMINATED, SMALL, Chain
+from ppl_control.inference.exact.stationary.chains import ELIMINATED, SMALL, Chain, eliminated, remainder
 from ppl_control.trajectory.tables import Tables
 
 __all__ = ["Moves"]
@@ -122,23 +121,17 @@ class Moves:
         matrix: Any = self._chain(here).matrix
         scale = abs(here.residual).max()
         once = 1 / (1 - matrix.diagonal())  # what waits in a state is summed at once
-        shape: Any = {"shape": matrix.shape, "dtype": float}
-        operator: Any = LinearOperator(matvec=lambda x: x - matrix @ x, **shape)  # type: ignore[call-arg]
-        waiting: Any = LinearOperator(matvec=lambda x: once * x, **shape)  # type: ignore[call-arg]
+        waiting: Any = LinearOperator(matrix.shape, matvec=lambda x: once * x, dtype=float)  # type: ignore[call-arg]
         right = here.residual / scale
         with np.errstate(all="ignore"):  # a breakdown shows in what is left
-            step, _ = bicgstab(operator, right, rtol=self._inner, atol=0.0, maxiter=STEPS, M=waiting)
+            step, _ = bicgstab(remainder(matrix), right, rtol=self._inner, atol=0.0, maxiter=STEPS, M=waiting)
             left = np.linalg.norm(right - (step - matrix @ step))
         return here.value + scale * step if left <= 2 * self._inner * np.linalg.norm(right) else None
 
     def _eliminated(self, here: Backed) -> np.ndarray | None:
         """The same by sparse elimination; None where memory or numbers do not allow it."""
-        matrix: Any = self._chain(here).matrix
-        try:
-            step = splu((eye_array(*matrix.shape) - matrix).tocsc()).solve(here.residual)
-        except (RuntimeError, MemoryError):
-            return None
-        return here.value + step if np.isfinite(step).all() else None
+        step = eliminated(self._chain(here).matrix, here.residual)
+        return None if step is None else here.value + step
 
     def _modified(self, here: Backed) -> np.ndarray:
         """T V, then sweeps of its policy's chain: V ← r_π + M V."""
