@@ -13,13 +13,19 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install lint test test-all bench notebooks clean
+.PHONY: help demo notebooks site install lint test test-all bench outputs clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: $(VENV)/.installed ## Compare the methods on two problems, with pictures in demo/
+demo: $(VENV)/.installed-base ## Compare the methods on two problems, with pictures in demo/
 	$(BIN)/ppl-control compare hiking frozen_lake --pictures demo
+
+notebooks: $(VENV)/.installed-notebooks ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter-lab --notebook-dir=notebooks 01_the_model_and_the_posterior.ipynb
+
+site: $(VENV)/.installed-site ## Build the site in site/: course, gallery, theory, reference
+	$(BIN)/python -m mkdocs build --strict --config-file .site/mkdocs.yml --site-dir $(CURDIR)/site
 
 install: $(VENV)/.installed-test ## Install the package, editable, with what the tests need
 
@@ -38,12 +44,12 @@ test-all: lint ## Lint, then every test
 bench: $(VENV)/.installed-test ## Time the methods
 	$(PYTEST) tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds -s
 
-notebooks: $(VENV)/.installed-test ## Run the notebooks and save their outputs
+outputs: $(VENV)/.installed-notebooks ## Run the notebooks in full and save their outputs
 	$(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
 	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 clean: ## Remove what the commands made, except the environment
-	rm -rf build dist demo *.egg-info .benchmarks .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf build demo dist site *.egg-info .benchmarks .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find ppl_control models notebooks tests \
 	    \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 
@@ -57,12 +63,8 @@ $(BIN)/python:
 	    || { echo "error: $(PYTHON) cannot make environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+# What is there: the package alone (base), or with one of its extras.
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'installing into $(VENV), a minute or two the first time …'
-	$(INSTALL) -e .
+	$(INSTALL) -e '.$(patsubst %,[%],$(filter-out base,$*))'
 	@touch $@
-
-$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/python
-	@echo 'installing into $(VENV), a minute or two the first time …'
-	$(INSTALL) -e '.[test]'
-	@touch $(VENV)/.installed $@

@@ -38,10 +38,10 @@ def draw_cells(axes: Axes, mdp: TabularMDP, way: Walk, colours: Sequence[str]) -
     ending[outcomes.next_state[outcomes.done & (outcomes.probability > 0)].cpu()] = True
     _add_letters(axes, layout, way.entered, ending)
     _add_arrows(axes, mdp, layout, way, ~ending)
-    axes.set_xticks([column - 0.5 for column in range(columns + 1)], labels=[])
-    axes.set_yticks([row - 0.5 for row in range(rows + 1)], labels=[])
-    axes.grid(color="#cccccc", linewidth=0.6)
-    axes.tick_params(length=0)
+    # Lines, not ticks with a grid, which take matplotlib longer than all the rest of the map.
+    axes.vlines([column - 0.5 for column in range(1, columns)], -0.5, rows - 0.5, color="#cccccc", linewidth=0.6)
+    axes.hlines([row - 0.5 for row in range(1, rows)], -0.5, columns - 0.5, color="#cccccc", linewidth=0.6)
+    axes.set(xticks=[], yticks=[])
     for side in axes.spines.values():
         side.set_color("#999999")
 

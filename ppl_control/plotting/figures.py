@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ALARM", "GREY", "INK", "MARKERS", "PALETTE", "blank"]
+__all__ = ["ALARM", "BELIEVED", "EXACT", "EXECUTED", "GREY", "INK", "MARKERS", "PALETTE", "blank"]
 
-# Okabe and Ito (2008), without the yellow that white paper swallows.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "D", "s", "^", "v")  # one fewer than colours: thirty pairs before one comes again
+INK = "#222222"  # words and frames
+GREY = "#8a8a8a"  # what only gives the measure: at random, before anything is learned
 
-INK = "#222222"
-GREY = "#8a8a8a"
+# Three colours mean the same in every picture (all of Okabe and Ito, 2008, without the yellow that paper swallows).
+BELIEVED = "#0072B2"  # what a guide believes
+EXECUTED = "#D55E00"  # what its policy gets
+EXACT = INK  # ground truth
+
+# Methods, models and seeds, told apart where colour means none of these; with markers, twenty pairs.
+PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
+MARKERS = ("o", "D", "s", "^")
 ALARM = "#B23A00"
 
 

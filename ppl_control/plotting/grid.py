@@ -26,7 +26,9 @@ WORLD = ("#ffffff", "#fdebd3", "#fdc98a", "#f5a04a")  # executed: white to orang
 SHORTFALL = 0.05  # part of the return that may be hoped for before the figure says so in colour
 
 
-def plot_beliefs(solutions: Mapping[str, Solution], model: TrajectoryModel | None = None) -> Figure:
+def plot_beliefs(
+    solutions: Mapping[str, Solution], model: TrajectoryModel | None = None, *, figure: Any = None
+) -> Figure:
     """Where each guide believes it goes (top) against where its policy goes (bottom).
 
     Colour: the probability that the walk ever enters the cell, the start included; in cells where the walk
@@ -36,6 +38,7 @@ def plot_beliefs(solutions: Mapping[str, Solution], model: TrajectoryModel | Non
     Args:
         solutions: title → solution, one column each.
         model: where the policies are executed; None: the model of the first solution.
+        figure: an empty figure, or part of one, to draw into; None: one of its own, of a size that suits the map.
 
     Returns:
         A figure; the returns in it are in reward units.
@@ -62,7 +65,8 @@ def plot_beliefs(solutions: Mapping[str, Solution], model: TrajectoryModel | Non
             raise ValueError(f"solutions[{title!r}]: expected one with a tabular guide, got {solution!r}")
     rows, columns = model.mdp.layout.shape
     width = min(3.6, 0.85 * columns)
-    figure = blank(len(solutions) * width + 0.9, 2 * (width * rows / columns + 0.3) + 0.3)
+    if figure is None:
+        figure = blank(len(solutions) * width + 0.9, 2 * (width * rows / columns + 0.3) + 0.3)
     axes = figure.subplots(2, len(solutions), squeeze=False)
     for (top, bottom), (title, solution) in zip(axes.T, solutions.items(), strict=True):
         result = evaluate(solution, model)

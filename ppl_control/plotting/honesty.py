@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ppl_control.plotting.figures import GREY, INK, MARKERS, PALETTE, blank
+from ppl_control.plotting.figures import BELIEVED, EXECUTED, GREY, INK, MARKERS, PALETTE, blank
 from ppl_control.settings import shown
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def _draw(panel: Axes, runs: list[dict], methods: list) -> None:
         panel.errorbar(x, y, xerr=across, yerr=up, ecolor=colour, elinewidth=1.2, capsize=2,
                        **_style(index, len(methods)))  # fmt: skip
     panel.set(xlim=(low, high), ylim=(low, high), aspect="equal")
-    panel.set_xlabel("believes: return, reward units", fontsize=9, color=INK)
-    panel.set_ylabel("gets: return, reward units", fontsize=9, color=INK)
+    panel.set_xlabel("believes: return, reward units", fontsize=9, color=BELIEVED)
+    panel.set_ylabel("gets: return, reward units", fontsize=9, color=EXECUTED)
     panel.tick_params(labelsize=8, colors=INK)
     for side in ("top", "right"):
         panel.spines[side].set_visible(False)
