@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ALARM", "BELIEVED", "EXACT", "EXECUTED", "GREY", "INK", "MARKERS", "PALETTE", "blank"]
+__all__ = ["BELIEVED", "EXACT", "EXECUTED", "GREY", "INK", "MARKERS", "PALETTE", "blank"]
 
 INK = "#222222"  # words and frames
 GREY = "#8a8a8a"  # what only gives the measure: at random, before anything is learned
@@ -20,7 +20,6 @@ EXACT = INK  # ground truth
 # Methods, models and seeds, told apart where colour means none of these; with markers, twenty pairs.
 PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
 MARKERS = ("o", "D", "s", "^")
-ALARM = "#B23A00"
 
 
 def blank(width: float, height: float) -> Figure:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["FRAMES", "MEDIA_TYPE", "frames", "picture"]
 
 MEDIA_TYPE = "application/vnd.ppl-control.frames+json"
-FRAMES = 13  # a knob; some 5 kB each
+FRAMES = 9  # a knob; 5 to 25 kB each
 COLOURS = 64  # of a frame, enough for lines and words
 DPI = 100
 

@@ -9,7 +9,7 @@ from ppl_control.evaluation import Evaluation, evaluate
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
 from ppl_control.plotting.cells import draw_cells
-from ppl_control.plotting.figures import ALARM, INK, blank
+from ppl_control.plotting.figures import BELIEVED, EXECUTED, INK, blank
 from ppl_control.plotting.named import named_solutions
 from ppl_control.plotting.walks import walk
 from ppl_control.settings import shown
@@ -23,7 +23,7 @@ __all__ = ["plot_beliefs"]
 
 DREAM = ("#ffffff", "#dcebf7", "#9ecae8", "#5aa9d6")  # believed: white to blue
 WORLD = ("#ffffff", "#fdebd3", "#fdc98a", "#f5a04a")  # executed: white to orange
-SHORTFALL = 0.05  # part of the return that may be hoped for before the figure says so in colour
+SHORTFALL = 0.05  # part of the return that may be hoped for before the figure says so in bold
 
 
 def plot_beliefs(
@@ -83,7 +83,7 @@ def plot_beliefs(
 def _draw_belief(axes: Axes, guide: Any, result: Evaluation) -> None:
     assert result.believed_states is not None
     draw_cells(axes, guide.model.mdp, walk(guide, result.believed_states), DREAM)
-    axes.set_title(f"believes: return {_number(result.believed_return)}", loc="left", fontsize=10.5, color=INK)
+    axes.set_title(f"believes: return {_number(result.believed_return)}", loc="left", fontsize=10.5, color=BELIEVED)
 
 
 def _draw_execution(axes: Axes, guide: TabularGuide, result: Evaluation) -> None:
@@ -91,9 +91,8 @@ def _draw_execution(axes: Axes, guide: TabularGuide, result: Evaluation) -> None
     assert result.executed_states is not None
     draw_cells(axes, guide.model.mdp, walk(guide, result.executed_states), WORLD)
     fallen = result.optimism > SHORTFALL * max(abs(result.believed_return), abs(result.executed_return))
-    colour, weight = (ALARM, "bold") if fallen else (INK, "normal")
     text = f"gets: {_number(result.executed_return)}"
-    axes.set_title(text, loc="left", fontsize=10.5, color=colour, fontweight=weight)
+    axes.set_title(text, loc="left", fontsize=10.5, color=EXECUTED, fontweight="bold" if fallen else "normal")
 
 
 def _number(value: float) -> str:

@@ -130,7 +130,7 @@ def explore(
     """A picture with knobs, for notebooks.
 
     In a saved notebook stands the picture at the start, for readers without a kernel, and for each knob a row of at
-    most 13 pictures with only that knob moved (media type ``application/vnd.ppl-control.frames+json``).
+    most nine pictures with only that knob moved (media type ``application/vnd.ppl-control.frames+json``).
 
     Args:
         solve: called as solve(name=value, …) whenever a knob is moved; returns whatever is to be drawn. A ValueError

@@ -5,12 +5,11 @@ import io
 import matplotlib.pyplot as plt
 import pytest
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgba
 
 from ppl_control import SVI, MessagePassing, evaluate, infer
 from ppl_control.models import frozen_lake, hiking, lottery
 from ppl_control.plotting import plot_beliefs
-from ppl_control.plotting.figures import ALARM
+from ppl_control.plotting.figures import BELIEVED, EXECUTED
 from tests.plotting.test_sites import WINDY
 
 LAKE = frozen_lake.model()
@@ -34,9 +33,10 @@ def test_returns_are_written_above_the_maps(panels) -> None:
     assert "fixed" in words(panels[1])
 
 
-def test_a_shortfall_is_said_in_colour(panels) -> None:
-    colours = [to_rgba(panel._left_title.get_color()) for panel in panels]
-    assert [colour == to_rgba(ALARM) for colour in colours] == [False, False, True, False]
+def test_beliefs_and_executions_have_their_colours_and_a_shortfall_is_bold(panels) -> None:
+    titles = [panel._left_title for panel in panels]
+    assert [title.get_color() for title in titles] == [BELIEVED, BELIEVED, EXECUTED, EXECUTED]
+    assert [title.get_fontweight() for title in titles] == ["normal", "normal", "bold", "normal"]
 
 
 def test_goal_is_sure_in_belief_and_hardly_reached_in_fact(panels) -> None:
