@@ -1,4 +1,4 @@
-"""Equations 45 to 50: soft actor-critic. Its networks are in single precision."""
+"""Equations 46 to 51: soft actor-critic. Its networks are in single precision."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def batch() -> Batch:
 
 
 def soft_value(pi: np.ndarray, Q: np.ndarray) -> float:
-    """Equation 45 at one state; π [a], Q [i, a]."""
+    """Equation 46 at one state; π [a], Q [i, a]."""
     return sum(pi[a] * (min(Q[0, a], Q[1, a]) - ALPHA * (math.log(pi[a]) - LOG_PRIOR)) for a in range(A))
 
 
-@equation(45, exact_value, ContinuousActions.soft_value)
+@equation(46, exact_value, ContinuousActions.soft_value)
 def check_soft_value():
     rng = np.random.default_rng(0)
     pi, Q = rng.dirichlet(np.ones(A), size=B), rng.normal(size=(2, B, A))
@@ -77,7 +77,7 @@ def check_soft_value():
     near(found.detach(), (torch.minimum(both[0], both[1]) - ALPHA * (log_prob + 1.5)).detach())
 
 
-@equation(46, Objectives.target, critic_loss)
+@equation(47, Objectives.target, critic_loss)
 def check_critic():
     (actor, critic, average), rows = networks(), batch()
     goal, alpha = objectives(actor, critic), torch.tensor(ALPHA)
@@ -93,7 +93,7 @@ def check_critic():
     near(goal.critic_loss(list(critic.parameters()), rows, y), loss)
 
 
-@equation(47, actor_loss, Objectives.actor_loss)
+@equation(48, actor_loss, Objectives.actor_loss)
 def check_actor():
     (actor, critic, _), rows = networks(), batch()
     parameters = list(actor.network.parameters()), list(critic.parameters())
@@ -106,7 +106,7 @@ def check_actor():
     near(found, np.mean(losses))
 
 
-@equation(48, temperature_loss)
+@equation(49, temperature_loss)
 def check_temperature():
     log_alpha = torch.tensor(math.log(ALPHA), dtype=torch.float64, requires_grad=True)
     log_pi, wanted = torch.tensor([-0.3, -1.2, -2.0], dtype=torch.float64, requires_grad=True), 0.5
@@ -118,7 +118,7 @@ def check_temperature():
     assert log_pi.grad is None
 
 
-@equation(49, eager)
+@equation(50, eager)
 def check_target_averages():
     actor, critic, average = networks()
     kappa, before = 0.05, [p.clone() for p in average.parameters()]
@@ -137,7 +137,7 @@ def check_target_averages():
         near(found, (1 - kappa) * old + kappa * value)
 
 
-@equation(50, squashed_draw)
+@equation(51, squashed_draw)
 def check_squashed():
     rng = np.random.default_rng(0)
     low, high, start_scale = np.array([-2.0, 0.0]), np.array([1.0, 5.0]), 0.8

@@ -1,4 +1,4 @@
-"""Equations 61 to 63: what a reward can be known by, and what it cannot."""
+"""Equations 62 to 64: what a reward can be known by, and what it cannot."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.theory.registry import close, equation
 from tests.theory.worlds import alive, outcomes, policies
 
 
-@equation(61, excess)
+@equation(62, excess)
 def check_unboundedness():
     walks = demonstrations(whole=True)
     reward = np.mean([collected(walk, GAMMA) for walk in walks], 0) * 5  # pays what was done
@@ -40,7 +40,7 @@ def check_unboundedness():
         assert found(dual, walks, c * reward)[0] >= c * slope - 1e-9
 
 
-@equation(62, reward_program)
+@equation(63, reward_program)
 def check_bayesian():
     walks, reward = demonstrations(whole=False), inverse.TabularReward(N, A)
     priors = priors_of(reward, torch.distributions.Normal(0.0, 2.0))
@@ -52,7 +52,7 @@ def check_bayesian():
     close(float(trace.log_prob_sum()), log_prior + len(walks) * choices(walks, psi))
 
 
-@equation(63, inverse.without_shaping)
+@equation(64, inverse.without_shaping)
 def check_shaping():
     problem, n, a = CLOSED, CLOSED.num_states, CLOSED.num_actions
     model = problem.model().replaced(horizon=None)

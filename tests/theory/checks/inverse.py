@@ -1,4 +1,4 @@
-"""Equations 55 to 60: three objectives of inverse reinforcement learning, and their gradients."""
+"""Equations 56 to 61: three objectives of inverse reinforcement learning, and their gradients."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def prior_density(walk: list[Step]) -> float:
     return total
 
 
-@equation(55, trajectory)
+@equation(56, trajectory)
 def check_trajectory_objective():
     walks = demonstrations(whole=True)
     log_z = brute_force.log_evidence(rewarded(REWARD))
@@ -92,7 +92,7 @@ def check_trajectory_objective():
     close(found(trajectory, walks)[0], expected)
 
 
-@equation(56, trajectory)
+@equation(57, trajectory)
 def check_trajectory_gradient():
     walks = demonstrations(whole=True)
     believed = np.zeros((N, A))  # under the posterior, by enumeration
@@ -104,7 +104,7 @@ def check_trajectory_gradient():
     close(ALPHA * found(trajectory, walks)[1], expected)
 
 
-@equation(57, dual)
+@equation(58, dual)
 def check_dual_objective():
     walks = demonstrations(whole=False)
     V, _ = soft_values(rewarded(REWARD), False)
@@ -131,7 +131,7 @@ def expected_visits(start: np.ndarray) -> np.ndarray:
     return visits
 
 
-@equation(58, dual)
+@equation(59, dual)
 def check_dual_gradient():
     walks = demonstrations(whole=True)
     start = np.bincount([walk[0][0] for walk in walks], minlength=N) / len(walks)
@@ -149,13 +149,13 @@ def choices(walks: list[list[Step]], reward: np.ndarray) -> float:
     return float(np.mean(terms))
 
 
-@equation(59, conditional)
+@equation(60, conditional)
 def check_conditional_objective():
     walks = demonstrations(whole=False)
     close(found(conditional, walks)[0], choices(walks, REWARD))
 
 
-@equation(60, conditional)
+@equation(61, conditional)
 def check_conditional_gradient():
     walks, h = demonstrations(whole=False), 1e-5
     slope = np.zeros((N, A))

@@ -1,4 +1,4 @@
-"""Equations 39 to 44: soft Q-learning and the policy gradient."""
+"""Equations 40 to 45: soft Q-learning and the policy gradient."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ALPHA, T, N, A = PROBLEM.temperature, PROBLEM.horizon, PROBLEM.num_states, PROBL
 RNG = np.random.default_rng(0)
 
 
-@equation(39, soft_target, soft_maximum)
+@equation(40, soft_target, soft_maximum)
 def check_soft_target():
     B, gamma = 6, 0.9
     reward, done, Q = RNG.normal(size=B), np.array([0, 0, 1, 0, 1, 0.0]), RNG.normal(size=(B, A))
@@ -36,7 +36,7 @@ def check_soft_target():
         close(found[i], reward[i] + gamma * (1 - done[i]) * ahead)
 
 
-@equation(40, TableState.advance, table_rate)
+@equation(41, TableState.advance, table_rate)
 def check_soft_q_learning():
     problem = random_problem(21, discount=0.9, prior="policy")
     model, samples, sweeps = problem.model().replaced(horizon=None), 7, 5
@@ -59,7 +59,7 @@ def check_soft_q_learning():
     np.testing.assert_allclose(state.q[alive(problem)], Q[alive(problem)], rtol=1e-6)  # rates are single precision
 
 
-@equation(41, soft_maximum)
+@equation(42, soft_maximum)
 def check_limit():
     Q = RNG.normal(size=(100, 3))
     for alpha in (10.0, 1.0, 1e-2, 1e-6):
@@ -71,7 +71,7 @@ def check_limit():
         assert (found <= Q.max(-1) + alpha * np.log(3) + slack).all()
 
 
-@equation(42, exact_gradient)
+@equation(43, exact_gradient)
 def check_policy_gradient():
     logits = random_tables(T, N, A, seed=5)
     pi = logits.exp().numpy()
@@ -91,7 +91,7 @@ def check_policy_gradient():
     close(gradient["logits"], slope)
 
 
-@equation(43, generalised_advantages)
+@equation(44, generalised_advantages)
 def check_advantages():
     L, gamma, lam = 8, 0.9, 0.7
     reward, value, following = (RNG.normal(size=L) for _ in range(3))
@@ -105,7 +105,7 @@ def check_advantages():
         close(found[t], sum((gamma * lam) ** k * delta[t + k] for k in range(last - t + 1)))
 
 
-@equation(44, clipped_surrogate)
+@equation(45, clipped_surrogate)
 def check_clipped():
     epsilon, advantage = 0.2, RNG.normal(size=50)
     log_ratio = RNG.normal(size=50) * 0.3

@@ -1,4 +1,4 @@
-"""Equations 51 to 54: particles."""
+"""Equations 52 to 55: particles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gains(walk: TabularPosterior, n: int = 3000) -> dict[tuple[int, int, int, fl
     return found
 
 
-@equation(51, TabularPosterior.advance)
+@equation(52, TabularPosterior.advance)
 def check_increment():
     V = lookahead()
     ahead = torch.cat([V, torch.zeros(T + 1, 1).double()], -1)
@@ -61,7 +61,7 @@ def check_increment():
         assert checked == len(found) > T * len(alive(PROBLEM))
 
 
-@equation(52, log_mean, ppl_control.ParticlePlanning.step)
+@equation(53, log_mean, ppl_control.ParticlePlanning.step)
 def check_evidence_estimate():
     log_w = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64)
     close(log_mean(log_w), math.log(sum(math.exp(w) for w in (0.3, -1.0, 2.0)) / 3))
@@ -88,13 +88,13 @@ def check_evidence_estimate():
     assert abs(ratios.mean() - 1) < 4 * ratios.std() / math.sqrt(len(runs))
 
 
-@equation(53, effective_size)
+@equation(54, effective_size)
 def check_effective_size():
     w = np.random.default_rng(0).gamma(1.0, size=(3, 8))
     close(effective_size(torch.as_tensor(np.log(w))), [sum(row) ** 2 / sum(x**2 for x in row) for row in w])
 
 
-@equation(54, Chosen)
+@equation(55, Chosen)
 def check_choice():
     _, Q = soft_values(PROBLEM, False)
     t, s, draws = 0, alive(PROBLEM)[0], 20_000

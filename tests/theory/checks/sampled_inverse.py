@@ -1,4 +1,4 @@
-"""Equations 64 to 66: the reward unknown, by simulation."""
+"""Equations 65 to 67: the reward unknown, by simulation."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def mean(episodes: list[list[tuple[float, float]]], term) -> float:
     return sum(sums) / len(sums)
 
 
-@equation(64, dual_loss)
+@equation(65, dual_loss)
 def check_sampled_dual():
     (shown, demonstrated), (made, played) = side(0), side(1)
     expected = -(mean(demonstrated, lambda r, _: r) - mean(played, lambda r, _: r)) / ALPHA
     close(dual_loss(shown, made, ALPHA), expected)
 
 
-@equation(65, per_decision_ratios)
+@equation(66, per_decision_ratios)
 def check_ratios():
     rng = np.random.default_rng(0)
     rows = [(i, t) for i, length in enumerate(LENGTHS) for t in range(length)]
@@ -56,7 +56,7 @@ def check_ratios():
             close(found[i, t], min(c, math.prod(math.exp(now[j]) / math.exp(then[j]) for j in until)))
 
 
-@equation(66, discriminator, adversarial_loss)
+@equation(67, discriminator, adversarial_loss)
 def check_adversary():
     (shown, demonstrated), (made, played) = side(0), side(1)
 
