@@ -11,7 +11,7 @@ from mkdocs.structure.files import File, Files
 from package import load
 
 THEORY = "theory.md"
-PARTS = re.compile(r"^#+ +(?P<heading>.+?) *$|\$\$(?P<tex>.+?)\$\$(?P<after>[^$]*)", re.MULTILINE | re.DOTALL)
+PARTS = re.compile(r"^#+ +(?P<heading>.+?) *$|\$\$(?P<tex>.+?)\$\$", re.MULTILINE | re.DOTALL)
 TAG = re.compile(r"\\tag\{(\d+)\}")
 PARAGRAPH = re.compile(r"\s*^Code: (.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)+)`")
@@ -67,7 +67,7 @@ def parse(text: str) -> list[Equation]:
         n = int(number.group(1))
         if n != len(equations) + 1:
             raise ValueError(f"equation ({n}) where ({len(equations) + 1}) was expected")
-        paragraph = PARAGRAPH.match(part["after"])
+        paragraph = PARAGRAPH.match(text, part.end())
         code = tuple(CODE.findall(paragraph.group(1))) if paragraph else ()
         if not code:
             raise ValueError(f"equation ({n}) is not followed by a paragraph 'Code: ' with a dotted path in backticks")

@@ -1,0 +1,109 @@
+"""What notebooks, the theory, the README and docstrings become, in a small project."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.site.building import build
+
+
+@pytest.fixture(scope="module")
+def pages(_sound: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The HTML of each page."""
+    folder = tmp_path_factory.mktemp("small") / "site"
+    result = build(_sound, folder)
+    assert result.returncode == 0, result.stderr
+    return {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.html")}
+
+
+def words(html: str) -> str:
+    """The text of a page's article as it is read."""
+    article = html[html.index("<article") : html.index("</article>")]
+    text = re.sub(r"<[^>]*>", "", article)
+    for entity, sign in {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}.items():
+        text = text.replace(entity, sign)
+    return " ".join(text.split())
+
+
+def test_a_notebook_is_a_page_of_its_saved_outputs(pages: dict[str, str]):
+    page = pages["01_first.html"]
+    assert re.search('<a class="download" [^>]*href="01_first.ipynb">', page)
+    assert "printed" in words(page)
+    assert '<div class="output table" tabindex="0"><table class=\'dataframe\'>' in page
+    assert '<h2 id="a-part">' in page
+    assert len(re.findall('<figure class="picture', page)) == 2
+
+
+def test_knobs_are_labelled_sliders_over_files(pages: dict[str, str]):
+    page = pages["01_first.html"]
+    addresses = json.loads(re.search('data-pictures="(.*?)"', page).group(1).replace("&quot;", '"'))
+    assert [len(row) for row in addresses] == [2, 1]
+    assert addresses[0][0] == addresses[1][0] != addresses[0][1]  # one file for one picture
+    assert f'<img src="{addresses[0][0]}"' in page
+    assert '<label for="picture-2-knob-0">noise</label><input type="range" id="picture-2-knob-0"' in page
+    assert 'aria-valuetext="0.1"' in page
+
+
+def test_formulas_are_mathml(pages: dict[str, str]):
+    page = pages["theory.html"]
+    assert page.count('<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">') == 2
+    assert '<div class="equation" id="equation-1">' in page
+    assert '<a class="number" href="#equation-2">(2)</a>' in page
+    assert "arithmatex" not in page
+    assert "\\" not in words(page)
+    assert "<td><math" in pages["01_first.html"]  # a bar in a formula ends no cell
+
+
+def test_equations_lead_to_their_code(pages: dict[str, str]):
+    page = pages["equations.html"]
+    assert page.count('<tr><td><a href="theory.html#equation-') == 2
+    assert 'href="theory.html#equation-2">More</a>' in page
+    for target in (
+        "index.html#sample.solve",
+        "inner/inner.html#sample.inner.backup",
+        "worlds.html#sample.worlds.World.step",
+    ):
+        assert f'href="reference/{target}"' in page, target
+        assert f'href="reference/{target}"' in pages["theory.html"], target
+
+
+def test_the_readme_is_the_front_page(pages: dict[str, str]):
+    page = pages["index.html"]
+    assert '<a href="01_first.html">First</a>' in page
+    assert '<a href="files/data.csv">data</a>' in page
+    assert '<img alt="A square" src="pictures/square.png"' in page
+    assert "data code" in words(page)  # a folder is plain text
+
+
+def test_the_gallery_shows_every_picture_where_it_stands(pages: dict[str, str]):
+    page = pages["gallery.html"]
+    assert page.count("<figure>") == 3
+    assert 'href="01_first.html#picture-2"' in page
+    assert "A part" in words(page)
+    assert "A square" in words(page)
+
+
+def test_the_course_asks_the_questions(pages: dict[str, str]):
+    assert "1 · First" in words(pages["course.html"])
+    assert "Is V" in words(pages["course.html"])
+
+
+def test_a_template_is_shown_and_can_be_downloaded(pages: dict[str, str]):
+    page = pages["bring_your_own/guide.html"]
+    assert 'print("guide")' in words(page)
+    assert 'href="guide.py"' in page
+    assert 'href="../files/data.csv"' in page
+
+
+def test_formulas_of_docstrings_come_out_as_they_stand(pages: dict[str, str]):
+    shown = words(pages["reference/index.html"])
+    assert "V(s) = α log Σ_a π0(a|s) exp(Q*(s,a)/α), and V* ≥ V_{t+1}[s] where a < b." in shown
+
+
+def test_every_public_name_has_an_anchor(pages: dict[str, str]):
+    assert 'id="sample.solve"' in pages["reference/index.html"]
+    assert 'id="sample.worlds.World"' in pages["reference/worlds.html"]
+    assert 'id="sample.inner.backup"' in pages["reference/inner/inner.html"]
+    assert 'id="sample.inner.solve"' not in pages["reference/inner/inner.html"]  # shown on the public face

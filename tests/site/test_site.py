@@ -1,0 +1,109 @@
+"""The built site in a real browser: every page renders, from here alone; knobs turn without a kernel; search finds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import chromium
+
+NARROW = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser(address: str) -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def names(site: Path) -> list[str]:
+    return [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
+
+
+def watched(page: Page, address: str) -> list[str]:
+    """What goes wrong on a page from now on."""
+    faults: list[str] = []
+    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
+    page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
+    page.on("response", lambda r: faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+    page.on("request", lambda r: None if r.url.startswith((address, "data:")) else faults.append(f"elsewhere: {r.url}"))
+    return faults
+
+
+def test_every_page_renders_from_here_alone(browser: Browser, site: Path, address: str):
+    page = browser.new_page()
+    faults = watched(page, address)
+    found = names(site)
+    assert len(found) > 40
+    for name in found:
+        page.goto(f"{address}/{name}")
+        page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
+        page.wait_for_load_state("networkidle")
+        unseen = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
+        unmade = page.evaluate("document.body.innerText.match(/\\\\\\(|\\\\\\[|\\$\\$/)")
+        page.set_viewport_size(NARROW)
+        wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+        page.set_viewport_size({"width": 1280, "height": 1000})
+        seen = {"faults": faults, "pictures": unseen, "formulas": unmade, "too wide": wide}
+        assert not any(seen.values()), (name, seen)
+    page.close()
+
+
+def knobs_page(site: Path) -> str:
+    """The first page that has knobs."""
+    return next(name for name in names(site) if 'figure class="picture knobs"' in (site / name).read_text("utf-8"))
+
+
+def test_a_knob_changes_the_picture_without_a_kernel(browser: Browser, site: Path, address: str):
+    page = browser.new_page()
+    faults = watched(page, address)
+    page.goto(f"{address}/{knobs_page(site)}")
+    figure = page.locator("figure.knobs").first
+    picture, knob = figure.locator("img"), figure.locator("input").first
+    other, shown = figure.locator("input").nth(1), figure.locator("output")
+    before, value = picture.get_attribute("src"), shown.first.inner_text()
+
+    knob.focus()
+    knob.press("ArrowRight")
+    after = picture.get_attribute("src")
+    assert before != after
+    assert (site / str(before)).read_bytes() != (site / str(after)).read_bytes()
+    assert shown.first.inner_text() != value
+    assert knob.get_attribute("aria-valuetext") == shown.first.inner_text()
+    assert figure.get_by_label(figure.locator("label").first.inner_text(), exact=True).count() == 1
+
+    other.focus()
+    other.press("ArrowRight")
+    expect(shown.first).to_have_text(value)  # the pictures show one knob moved
+    page.wait_for_load_state("networkidle")
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    assert not faults
+    page.close()
+
+
+def test_the_first_picture_shows_without_a_script(browser: Browser, site: Path, address: str):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{address}/{knobs_page(site)}")
+    figure = page.locator("figure.knobs").first
+    expect(figure.locator("img")).to_be_visible()
+    expect(figure.locator("input").first).to_be_hidden()  # it would do nothing
+    expect(figure).to_contain_text("one knob moves at a time")
+    context.close()
+
+
+def test_search_finds_a_name(browser: Browser, address: str):
+    page = browser.new_page()
+    faults = watched(page, address)
+    page.goto(f"{address}/index.html")
+    page.locator("input[name=query]").click()
+    page.keyboard.type("SoftValueIteration")
+    result = page.locator(".md-search-result__link[href*='reference/']").first
+    expect(result).to_contain_text("SoftValueIteration", timeout=30_000)
+    result.click()
+    expect(page.locator("article")).to_contain_text("SoftValueIteration")
+    assert "/reference/" in page.url
+    assert not faults
+    page.close()
