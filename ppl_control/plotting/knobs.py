@@ -178,7 +178,8 @@ def _dial(name: str, knob: Knob) -> ipywidgets.Widget:
 
     options = list(zip(knob.shown, knob.values, strict=True))
     kind = ipywidgets.ToggleButtons if all(isinstance(v, str) for v in knob.values) else ipywidgets.SelectionSlider
-    dial = kind(options=options, index=knob.index, description=knob.label or name)
+    dial: Any = kind(options=options, index=knob.index, description=knob.label or name)
     dial.style.description_width = "16em"
-    dial.layout.width = "40em"
+    dial.style.button_width = "auto"
+    dial.layout.width = "44em"
     return dial

@@ -4,6 +4,7 @@ Notebooks that learn take fewer steps and seeds here (``PPL_CONTROL_SHORT``); wh
 """
 
 import ast
+import re
 from pathlib import Path
 
 import nbformat
@@ -11,9 +12,24 @@ import pytest
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from ppl_control.plotting import BELIEVED, EXACT, EXECUTED
+
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 SECONDS = 300  # for one cell, on a busy machine
 PLACES = ("/home/", "/root/", "/tmp/", "/Users/", "site-packages", "ipykernel_")
+
+SECTIONS = [
+    "The model",
+    "The experiment",
+    "The picture",
+    "What to try",
+    "What to take away",
+    "The claim, asserted",
+]
+COLOURS = (
+    f'In every picture of this course <b style="color:{BELIEVED}">blue</b> is what a guide believes, '
+    f'<b style="color:{EXECUTED}">orange</b> what its policy gets, and <b style="color:{EXACT}">black</b> what is exact.'
+)
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -53,6 +69,34 @@ def test_runs_in_silence(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not loud
     assert [kinds(cell) for cell in code_cells(notebook)] == committed
     assert not list(tmp_path.iterdir())  # leaves nothing behind
+
+
+@each_notebook
+def test_has_the_form_of_the_course(path: Path):
+    cells = [cell.source for cell in read(path).cells if cell.cell_type == "markdown"]
+    first, lines = cells[0].splitlines(), "\n".join(cells).splitlines()
+    assert first[0].startswith(f"# {int(path.name[:2])} · ")
+    assert any(line.startswith("**The question.** ") and "?" in line for line in first)
+    assert any(line.startswith("**The claim.** ") for line in first)
+    assert "**What you will see**" in first
+    assert first[-1] == COLOURS
+    assert [line.removeprefix("## ") for line in lines if line.startswith("## ")] == SECTIONS
+
+
+@each_notebook
+def test_leads_on(path: Path):
+    last = read(path).cells[-1]
+    number = int(path.name[:2])
+    after = NOTEBOOKS[number % len(NOTEBOOKS)]
+    assert last.cell_type == "markdown"
+    assert f"]({after.name})" in last.source
+    assert read(after).cells[0].source.splitlines()[0].removeprefix("# ") in last.source
+
+
+@each_notebook
+def test_colours_are_named_by_what_they_mean(path: Path):
+    code = "\n".join(cell.source for cell in code_cells(read(path)))
+    assert not re.findall(r"[\"']#[0-9a-fA-F]{3,6}[\"']", code)
 
 
 @each_notebook
