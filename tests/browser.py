@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 __all__ = ["chromium"]
 
-# No sandbox: tests may run as root. The rest keeps Chromium from calling home, which a closed network answers by errors.
+# No sandbox: tests may run as root. The rest keeps Chromium from calling home.
 SWITCHES = [
     "--no-sandbox",
     "--disable-gpu",

@@ -1,4 +1,4 @@
-"""A reader's first minutes: JupyterLab in a browser runs a notebook from the start, and a moved knob moves its picture."""
+"""A reader's first minutes: JupyterLab in a browser runs a notebook, and a moved knob changes its picture."""
 
 import json
 import os
@@ -18,6 +18,14 @@ from playwright.sync_api import expect
 from tests.browser import chromium
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_the_model_and_the_posterior.ipynb"
+FOLDERS = (
+    "IPYTHONDIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "JUPYTERLAB_SETTINGS_DIR",
+    "JUPYTERLAB_WORKSPACES_DIR",
+)
 STARTS = 60  # seconds for the server
 PATIENCE = 120_000  # milliseconds for any one thing, on a busy machine
 
@@ -31,9 +39,7 @@ def free_port() -> int:
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """Where a JupyterLab of our own serves a copy of the notebook; it knows no settings of the user's."""
-    folders = {name: tmp_path / name.lower() for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
-                                                          "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR",
-                                                          "IPYTHONDIR")}  # fmt: skip
+    folders = {name: tmp_path / name.lower() for name in FOLDERS}
     shown = folders["JUPYTERLAB_SETTINGS_DIR"] / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
     shown.parent.mkdir(parents=True)
     shown.write_text(json.dumps({"windowingMode": "none"}), encoding="utf-8")  # all cells are on the page, seen or not

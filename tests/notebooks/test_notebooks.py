@@ -28,7 +28,8 @@ SECTIONS = [
 ]
 COLOURS = (
     f'In every picture of this course <b style="color:{BELIEVED}">blue</b> is what a guide believes, '
-    f'<b style="color:{EXECUTED}">orange</b> what its policy gets, and <b style="color:{EXACT}">black</b> what is exact.'
+    f'<b style="color:{EXECUTED}">orange</b> what its policy gets, '
+    f'and <b style="color:{EXACT}">black</b> what is exact.'
 )
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
