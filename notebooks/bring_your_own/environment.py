@@ -50,7 +50,7 @@ class Ferry(gymnasium.Env):
 
 def day() -> gymnasium.Env:
     """What SimulatorMDP calls for every environment it plays in; a limit cuts the day short, which is no end."""
-    return TimeLimit(Ferry(), 100)
+    return TimeLimit(Ferry(), 50)
 
 
 def simulator() -> TrajectoryModel:
@@ -74,6 +74,6 @@ if __name__ == "__main__":
         bound = f"{found.log_evidence_bound:6.2f} ± {found.log_evidence_bound_stderr:4.2f}"
         chances = " ".join(f"{float(chance):.2f}" for chance in sailing)
         print(f"{name:10} {bound:>14} {evaluate(found, table).executed_return:8.3f}   {chances}")
-    played = evaluate(learned, simulator(), episodes=200)
+    played = evaluate(learned, simulator(), episodes=100)
     print(f"learned, played: {played.executed_return:.2f} ± {played.executed_return_stderr:.2f}")
     print(f"largest error of Q: {float((learned.soft_q - exact.soft_q).abs().max()):.2f} fares")

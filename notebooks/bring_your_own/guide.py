@@ -48,7 +48,7 @@ class Destiny:
         return guide
 
 
-def comparison(model: TrajectoryModel, steps: int = 300) -> Comparison:
+def comparison(model: TrajectoryModel, steps: int = 1000) -> Comparison:
     """The new family between the two that it lies between, and the posterior, whose bound is log Z."""
     methods = {
         "fixed dynamics": SVI(guides.FixedDynamics()),
