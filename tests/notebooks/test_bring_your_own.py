@@ -424,10 +424,8 @@ def dotted(node: ast.AST) -> list[str] | None:
 
 def resolved(names: list[str], own: ModuleType) -> Any:
     """What a name in a page means: of ours, of the template, of gymnasium, torch, Pyro or Python."""
-    places = [ppl_control, guides, own, gymnasium, gymnasium.spaces, builtins]
-    found: Any = ROOTS.get(names[0]) or next(
-        (vars(place)[names[0]] for place in places if names[0] in vars(place)), None
-    )
+    places = [ppl_control, guides, own, gymnasium, gymnasium.spaces, pyro.infer, builtins]
+    found: Any = ROOTS.get(names[0], next((vars(p)[names[0]] for p in places if names[0] in vars(p)), None))
     assert found is not None, names
     for name in names[1:]:
         found = getattr(found, name, None)
