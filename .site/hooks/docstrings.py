@@ -8,7 +8,12 @@ import griffe
 __all__ = ["PlainFormulas", "escaped"]
 
 KEPT = re.compile(
-    r"(``.+?``|`[^`\n]+`|^[ ]*>>>.*?(?:\n[ ]*$|\Z)|^[ ]*[*-][ ]|^[ ]*\*{1,2}\w+:)", re.DOTALL | re.MULTILINE
+    r"""(``.+?``|`[^`\n]+`                      # code
+    |^[ ]*>>>.*?(?:\n[ ]*$|\Z)               # a doctest, to the next empty line
+    |(?<=\n)\n[ ]{4}[^\n]*(?:\n[ ]{4}[^\n]*)*  # after an empty line: indented, a formula as it stands
+    |^[ ]*[*-][ ]                            # a bullet
+    |^[ ]*\*{1,2}\w+:)                       # *args: in Args""",
+    re.DOTALL | re.MULTILINE | re.VERBOSE,
 )
 EXAMPLE = re.compile(r"^Example:$", re.MULTILINE)  # the parser knows the plural only
 SIGNS = re.compile(r"([\\_*|<>\[\]{}$])")
@@ -24,7 +29,7 @@ class PlainFormulas(griffe.Extension):
 
 
 def escaped(text: str) -> str:
-    """The text with every sign escaped outside of code, doctests, bullets and the names of arguments."""
+    """The text with every sign of Markdown escaped, but for what is code, or a formula on lines of its own."""
     pieces = KEPT.split(text)
     return "".join(piece if index % 2 else _plain(piece) for index, piece in enumerate(pieces))
 

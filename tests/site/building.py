@@ -79,6 +79,10 @@ PACKAGE = {
         def solve(world: object, discount: float = 1.0) -> float:
             """V(s) = α log Σ_a π0(a|s) exp(Q*(s,a)/α), and V* ≥ V_{t+1}[s] where a < b.
 
+            Two actions:
+
+                w_{i,t} = γᵗ ρ_i [a|s] * 2
+
             Args:
                 world: to be solved.
                 discount: in (0, 1].

@@ -45,9 +45,8 @@ def test_a_sound_project_builds(project: Path):
 BROKEN = {
     "public name without docstring": (
         "sample/inner.py",
-        '"""V(s) = α log Σ_a π0(a|s) exp(Q*(s,a)/α), and V* ≥ V_{t+1}[s] where a < b.\n\n    Args:\n'
-        '        world: to be solved.\n        discount: in (0, 1].\n    """',
-        "",
+        '"""V(s) = ',
+        'f"""V(s) = ',
         "sample/inner.py:6: sample.inner.solve: no docstring",
     ),
     "public method without docstring": (

@@ -100,6 +100,8 @@ def test_a_template_is_shown_and_can_be_downloaded(pages: dict[str, str]):
 def test_formulas_of_docstrings_come_out_as_they_stand(pages: dict[str, str]):
     shown = words(pages["reference/index.html"])
     assert "V(s) = α log Σ_a π0(a|s) exp(Q*(s,a)/α), and V* ≥ V_{t+1}[s] where a < b." in shown
+    assert "w_{i,t} = γᵗ ρ_i [a|s] * 2" in shown
+    assert "\\" not in shown
 
 
 def test_every_public_name_has_an_anchor(pages: dict[str, str]):

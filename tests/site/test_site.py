@@ -9,6 +9,10 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser import chromium
 
 NARROW = {"width": 390, "height": 844}
+SHOW_ALL = """Promise.allSettled([...document.images].map(image => {
+  image.loading = "eager";  // also those far down
+  return image.decode();
+}))"""
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +43,7 @@ def test_every_page_renders_from_here_alone(browser: Browser, site: Path, addres
     assert len(found) > 40
     for name in found:
         page.goto(f"{address}/{name}")
-        page.evaluate("document.querySelectorAll('img').forEach(image => image.loading = 'eager')")
-        page.wait_for_load_state("networkidle")
+        page.evaluate(SHOW_ALL)
         unseen = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
         unmade = page.evaluate("document.body.innerText.match(/\\\\\\(|\\\\\\[|\\$\\$/)")
         page.set_viewport_size(NARROW)
