@@ -44,9 +44,10 @@ test-all: lint ## Lint, then every test
 bench: $(VENV)/.installed-test ## Time the methods
 	$(PYTEST) tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds -s
 
-outputs: $(VENV)/.installed-notebooks ## Run the notebooks in full and save their outputs
+outputs: $(VENV)/.installed-notebooks ## Run the notebooks in full, save their outputs, draw the README's pictures
 	$(BIN)/jupyter-nbconvert --to notebook --execute --inplace \
 	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
+	$(BIN)/python notebooks/pictures/draw.py
 
 clean: ## Remove what the commands made, except the environment
 	rm -rf build demo dist site *.egg-info .benchmarks .hypothesis .import_linter_cache .pytest_cache .ruff_cache
