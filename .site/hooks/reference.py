@@ -12,6 +12,8 @@ SPLIT = {"inference", "inverse"}  # large enough for a page for each of their fo
 
 INNER = "---\ntitle: {title}\nsearch: {{boost: 0.5}}\n---\n\n# Inside {package}.{title}\n"
 
+PUBLIC = "---\nsearch: {boost: 4}\n---\n\n"  # who looks for a name finds its description first
+
 
 def on_files(files: Files, config: Any) -> None:
     """Add the pages."""
@@ -37,7 +39,7 @@ def _face(package: griffe.Module) -> str:
     for name in exported(package):
         folder = resolved(package, name).path.split(".")[1]
         groups.setdefault(folder, []).append(name)
-    parts = [f"# {package.name}\n\n{_summary(package)}\n"]
+    parts = [f"{PUBLIC}# Reference\n\n{_summary(package)}\n"]
     for folder, names in groups.items():
         parts.append(f"## {folder}\n\n{_summary(resolved(package, folder))}\n")
         for name in names:
@@ -56,7 +58,7 @@ def _submodule(package: griffe.Module, module: griffe.Module) -> str:
             links.append(f"[`{name}`][{address(package, face[path])}]")
         else:
             own.append(name)
-    parts = [f"# {module.path}\n\n{_summary(module)}\n"]
+    parts = [f"{PUBLIC}# {module.path}\n\n{_summary(module)}\n"]
     if links:
         parts.append(f"On [the public face](index.md): {', '.join(links)}.\n")
     for name in own:
@@ -67,7 +69,7 @@ def _submodule(package: griffe.Module, module: griffe.Module) -> str:
 
 def _problems(models: griffe.Module) -> str:
     """The worked problems, one after the other."""
-    parts = [f"# {models.path}\n\n{_summary(models)}\n"]
+    parts = [f"{PUBLIC}# {models.path}\n\n{_summary(models)}\n"]
     parts += [_section(module, 2, exported(module)) for module in modules(models) if module is not models]
     return "\n".join(parts)
 
