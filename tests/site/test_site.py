@@ -1,13 +1,15 @@
 """The built site in a real browser: every page renders, from here alone; knobs turn without a kernel; search finds."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, expect
 
 from tests.browser import chromium
 
+SECONDS = 30  # for any one thing, on a busy machine
 NARROW = {"width": 390, "height": 844}
 SHOW_ALL = """Promise.allSettled([...document.images].map(image => {
   image.loading = "eager";  // also those far down
@@ -25,20 +27,40 @@ def names(site: Path) -> list[str]:
     return [path.relative_to(site).as_posix() for path in sorted(site.rglob("*.html"))]
 
 
-def watched(page: Page, address: str) -> list[str]:
-    """What goes wrong on a page from now on."""
-    faults: list[str] = []
-    page.on("console", lambda m: faults.append(f"console: {m.text}") if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: faults.append(f"error: {error}"))
-    page.on("requestfailed", lambda r: faults.append(f"failed: {r.url}"))
-    page.on("response", lambda r: faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
-    page.on("request", lambda r: None if r.url.startswith((address, "data:")) else faults.append(f"elsewhere: {r.url}"))
-    return faults
+class Watch:
+    """What goes wrong on a page, and which answers it still waits for."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page, self.address = page, address
+        self.faults: list[str] = []
+        self.pending: set[Request] = set()
+        page.on("console", lambda m: self.faults.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", self._asked)
+        page.on("requestfinished", lambda request: self.pending.discard(request))
+        page.on("requestfailed", self._failed)
+        page.on("response", lambda r: self.faults.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
+
+    def _asked(self, request: Request) -> None:
+        self.pending.add(request)
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.faults.append(f"elsewhere: {request.url}")
+
+    def _failed(self, request: Request) -> None:
+        self.pending.discard(request)
+        self.faults.append(f"failed: {request.url}: {request.failure}")
+
+    def settled(self) -> list[str]:
+        """The faults once every answer is there; to leave earlier would make a failure of what is on its way."""
+        end = time.monotonic() + SECONDS
+        while self.pending and time.monotonic() < end:
+            self.page.wait_for_timeout(5)
+        return [*self.faults, *(f"no answer: {request.url}" for request in self.pending)]
 
 
 def test_every_page_renders_from_here_alone(browser: Browser, site: Path, address: str):
     page = browser.new_page(viewport=NARROW)  # where things would be too wide
-    faults = watched(page, address)
+    watch = Watch(page, address)
     found = names(site)
     assert len(found) > 40
     for name in found:
@@ -47,7 +69,7 @@ def test_every_page_renders_from_here_alone(browser: Browser, site: Path, addres
         unseen = page.evaluate("[...document.images].filter(i => !i.naturalWidth).map(i => i.src)")
         unmade = page.evaluate("document.body.innerText.match(/\\\\\\(|\\\\\\[|\\$\\$/)")
         wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
-        seen = {"faults": faults, "pictures": unseen, "formulas": unmade, "too wide": wide}
+        seen = {"faults": watch.settled(), "pictures": unseen, "formulas": unmade, "too wide": wide}
         assert not any(seen.values()), (name, seen)
     page.close()
 
@@ -59,7 +81,7 @@ def knobs_page(site: Path) -> str:
 
 def test_a_knob_changes_the_picture_without_a_kernel(browser: Browser, site: Path, address: str):
     page = browser.new_page()
-    faults = watched(page, address)
+    watch = Watch(page, address)
     page.goto(f"{address}/{knobs_page(site)}")
     figure = page.locator("figure.knobs").first
     picture, knob = figure.locator("img"), figure.locator("input").first
@@ -78,9 +100,8 @@ def test_a_knob_changes_the_picture_without_a_kernel(browser: Browser, site: Pat
     other.focus()
     other.press("ArrowRight")
     expect(shown.first).to_have_text(value)  # the pictures show one knob moved
-    page.wait_for_load_state("networkidle")
-    assert picture.evaluate("image => image.naturalWidth") > 0
-    assert not faults
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
+    assert not watch.settled()
     page.close()
 
 
@@ -97,13 +118,13 @@ def test_the_first_picture_shows_without_a_script(browser: Browser, site: Path, 
 
 def test_search_finds_a_name(browser: Browser, address: str):
     page = browser.new_page()
-    faults = watched(page, address)
+    watch = Watch(page, address)
     page.goto(f"{address}/index.html")
     page.locator("input[name=query]").click()
     page.keyboard.type("SoftValueIteration")
     result = page.locator(".md-search-result__link[href$='#ppl_control.SoftValueIteration']")
-    expect(result).to_contain_text("SoftValueIteration", timeout=30_000)
+    expect(result).to_contain_text("SoftValueIteration", timeout=SECONDS * 1000)
     result.click()
     expect(page.locator("[id='ppl_control.SoftValueIteration']")).to_be_in_viewport()
-    assert not faults
+    assert not watch.settled()
     page.close()
