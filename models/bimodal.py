@@ -39,7 +39,14 @@ def model(
     temperature: float = 0.2,
     action_prior: float = 0.3,
 ) -> TrajectoryModel:
-    """The choice as a trajectory model; the prior is N(0, ``action_prior``), so that hopping over is unlikely."""
+    """The choice as a trajectory model; the prior is N(0, ``action_prior``), so that hopping over is unlikely.
+
+    Args:
+        noise: standard deviation of a step.
+        horizon: number of decisions.
+        temperature: α, reward units per nat.
+        action_prior: variance of the prior of actions.
+    """
     if isinstance(action_prior, str | bool) or action_prior is None or not 0 < action_prior < inf:
         raise ValueError(f"action_prior: expected a finite variance > 0, got {action_prior!r}")
     prior = MultivariateNormal(torch.zeros(1).double(), action_prior * torch.eye(1).double())

@@ -18,7 +18,8 @@ from ppl_control.trajectory import TrajectoryModel
 __all__ = ["RISES", "decisions", "demonstrations", "mdp", "model", "reward"]
 
 BINS = 90  # of 5,000 miles
-RISES = (0.39189, 0.59529, 0.01281)  # how often the mileage rises by 0, 1 or 2 bins in a month; Rust's table V
+RISES = (0.39189, 0.59529, 0.01281)
+"""How often the mileage rises by 0, 1 or 2 bins in a month; Rust's table V."""
 SCALE = 0.001  # of the cost of a bin, as Rust scales it
 TABLE = Path(__file__).with_name("bus_engine_group4.csv")
 
@@ -44,7 +45,15 @@ def model(
     temperature: float = 1.0,
     action_prior: str | None = None,
 ) -> TrajectoryModel:
-    """Months without end; α = 1 and the base measure make the choices logit, as Rust has them."""
+    """Months without end; α = 1 and the base measure make the choices logit, as Rust has them.
+
+    Args:
+        replacement_cost: RC.
+        mileage_cost: θ.
+        discount: of a month.
+        temperature: α, reward units per nat.
+        action_prior: ``"uniform"``, or None for the counting measure.
+    """
     return TrajectoryModel(
         mdp(replacement_cost, mileage_cost), temperature=temperature, discount=discount, action_prior=action_prior
     )

@@ -16,6 +16,7 @@ from ppl_control.trajectory import TrajectoryModel
 __all__ = ["MOVES", "mdp", "model"]
 
 MOVES = {"left": (0, -1), "down": (1, 0), "right": (0, 1), "up": (-1, 0)}
+"""Action → (rows, columns) of its step; actions stand in this order."""
 
 ROOMS = """
 S..#...
@@ -85,7 +86,17 @@ def model(
     temperature: float = 0.5,
     action_prior: str | None = "uniform",
 ) -> TrajectoryModel:
-    """A drawing as a trajectory model."""
+    """A drawing as a trajectory model.
+
+    Args:
+        drawing: rows from top to bottom.
+        terminal: character → reward of leaving it; None: as in ``mdp``.
+        step_reward: reward of every other decision.
+        noise: probability of slipping, half to either side.
+        horizon: number of decisions.
+        temperature: α, reward units per nat.
+        action_prior: ``"uniform"``, or None for the counting measure.
+    """
     return TrajectoryModel(
         mdp(drawing, terminal, step_reward, noise),
         horizon=horizon,

@@ -19,12 +19,21 @@ MAP = """
 S....
 HHHHH
 """
+"""East, West and the Hill; a wall is ``#``, the start ``S``."""
 
 
 def mdp(
     noise: float = 0.1, east: float = 10.0, west: float = 1.0, hill: float = -10.0, step: float = -0.1
 ) -> TabularMDP:
-    """The hiking grid; East, West and Hill end the walk when left and pay only their own number."""
+    """The hiking grid; East, West and Hill end the walk when left and pay only their own number.
+
+    Args:
+        noise: probability of slipping, half to either side.
+        east: reward of the high peak.
+        west: reward of the low peak.
+        hill: reward of a fall.
+        step: reward of every other decision.
+    """
     return gridworld.mdp(MAP, {"E": east, "W": west, "H": hill}, step, noise)
 
 
@@ -34,7 +43,14 @@ def model(
     temperature: float = 0.1,
     action_prior: str | None = "uniform",
 ) -> TrajectoryModel:
-    """The hike as a trajectory model."""
+    """The hike as a trajectory model.
+
+    Args:
+        noise: probability of slipping, half to either side.
+        horizon: number of decisions.
+        temperature: α, reward units per nat.
+        action_prior: ``"uniform"``, or None for the counting measure.
+    """
     return TrajectoryModel(mdp(noise), horizon=horizon, temperature=temperature, action_prior=action_prior)
 
 

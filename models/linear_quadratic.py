@@ -50,7 +50,14 @@ def model(
     temperature: float = 1.0,
     action_prior: float | None = None,
 ) -> TrajectoryModel:
-    """The cart as a trajectory model; ``action_prior`` None is Lebesgue measure, a number the variance of N(0, ·)."""
+    """The cart as a trajectory model; ``action_prior`` None is Lebesgue measure, a number the variance of N(0, ·).
+
+    Args:
+        noise: standard deviation of the noise in the force.
+        horizon: number of decisions.
+        temperature: α, reward units per nat.
+        action_prior: variance of the prior of actions, or None.
+    """
     prior = None
     if action_prior is not None:
         prior = MultivariateNormal(torch.zeros(1, dtype=torch.float64), _variance(action_prior))

@@ -11,7 +11,13 @@ __all__ = ["mdp", "model"]
 
 
 def mdp(win_probability: float = 0.01, prize: float = 10.0, price: float = 1.0) -> TabularMDP:
-    """One decision between keeping and buying; rewards in units of the prize's currency."""
+    """One decision between keeping and buying; rewards in units of the prize's currency.
+
+    Args:
+        win_probability: of a ticket.
+        prize: what it then pays.
+        price: what it costs where it loses.
+    """
     start, won, lost, kept = range(4)
     keep = [(1.0, kept, 0.0, True)]
     buy = [(win_probability, won, prize, True), (1.0 - win_probability, lost, -price, True)]
@@ -30,7 +36,15 @@ def model(
     temperature: float = 1.0,
     action_prior: str | None = None,
 ) -> TrajectoryModel:
-    """The lottery as a trajectory model with one decision."""
+    """The lottery as a trajectory model with one decision.
+
+    Args:
+        win_probability: of a ticket.
+        prize: what it then pays.
+        price: what it costs where it loses.
+        temperature: α, reward units per nat.
+        action_prior: ``"uniform"``, or None for the counting measure.
+    """
     return TrajectoryModel(
         mdp(win_probability, prize, price),
         horizon=1,

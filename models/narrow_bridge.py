@@ -18,10 +18,16 @@ from ppl_control.trajectory import TrajectoryModel
 __all__ = ["BRIDGE", "END", "GOAL", "RIVER", "START", "mdp", "model", "water"]
 
 STEP = 0.5  # the way of a step at full speed
-START, GOAL = (-1.75, 0.0), (1.75, 0.0)
-RIVER = 0.75  # it flows at |x| < RIVER and y < END
+START = (-1.75, 0.0)
+"""Where the walk begins, up to 0.05."""
+GOAL = (1.75, 0.0)
+"""Where it should end."""
+RIVER = 0.75
+"""The river flows at |x| < RIVER and y < END."""
 END = 1.7
-BRIDGE = 0.3  # leads over it at |y| < BRIDGE
+"""Where it ends."""
+BRIDGE = 0.3
+"""The bridge leads over it at |y| < BRIDGE."""
 EDGE = 0.05  # over which land becomes water
 CALM = 0.03  # standard deviation of a step on land
 WET, EFFORT, DISTANCE, MISSED = 10.0, 0.1, 0.3, 5.0  # reward units
@@ -55,12 +61,23 @@ def model(
     temperature: float = 0.2,
     action_prior: str | None = "uniform",
 ) -> TrajectoryModel:
-    """The walk as a trajectory model."""
+    """The walk as a trajectory model.
+
+    Args:
+        wind: standard deviation along y of a step that begins over the river.
+        horizon: number of decisions.
+        temperature: α, reward units per nat.
+        action_prior: ``"uniform"``, or None for Lebesgue measure.
+    """
     return TrajectoryModel(mdp(wind), horizon=horizon, temperature=temperature, action_prior=action_prior)
 
 
 def water(state: Tensor) -> Tensor:
-    """How deep the water is at [..., 2]: from 1 beside the bridge it falls evenly to 0 at the river's end."""
+    """How deep the water is at [..., 2]: from 1 beside the bridge it falls evenly to 0 at the river's end.
+
+    Args:
+        state: places (x, y), shape [..., 2].
+    """
     depth = (1 - state[..., 1] / END).clamp(0, 1)
     return _over(state) * depth * torch.sigmoid((state[..., 1].abs() - BRIDGE) / EDGE)
 

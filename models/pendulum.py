@@ -54,7 +54,15 @@ def model(
     temperature: float = 1.0,
     action_prior: str | None = "uniform",
 ) -> TrajectoryModel:
-    """The swing-up as a trajectory model; its 60 steps are 3 s."""
+    """The swing-up as a trajectory model; its 60 steps are 3 s.
+
+    Args:
+        start: the first angle at rest, ``"hanging"``, ``"upright"`` or in radians.
+        noise: standard deviation of each entry of the next state, as a share of its range.
+        horizon: number of decisions.
+        temperature: α, reward units per nat.
+        action_prior: ``"uniform"``, or None for Lebesgue measure.
+    """
     return TrajectoryModel(mdp(start, noise), horizon=horizon, temperature=temperature, action_prior=action_prior)
 
 

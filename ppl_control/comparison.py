@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["COLUMNS", "ERROR", "Comparison", "Run", "compare", "versions"]
 
-ERROR = "error"  # the column of a sweep that says why a run failed
+ERROR = "error"
+"""The column of a sweep that says why a run failed."""
 
 SUMMARY = ("bound", "gap", "believed", "executed", "optimism", "temperature", "seconds")
 
@@ -77,6 +78,9 @@ class Comparison:
     @classmethod
     def load(cls, path: str | Path) -> Comparison:
         """Read what ``save`` wrote.
+
+        Args:
+            path: of the file.
 
         Raises:
             ValueError: the file is no saved comparison.

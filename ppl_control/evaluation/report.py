@@ -23,12 +23,16 @@ class Evaluation:
     """What a guide believes and what its policy gets; reward units, standard errors 0 where exact.
 
     Attributes:
-        believed_return: E_q[Σ γᵗ r] under the guide, in the model it was fitted to.
+        believed_return: E_q[Σ r] under the guide, in the model it was fitted to, until the guide believes that it ends:
+            E_q[Σ γᵗ r] where it keeps the dynamics, survival included; who learns them believes in survival too.
         executed_return: E[Σ γᵗ r] of its policy in the model given to ``evaluate``; NaN without a policy.
         episode_return: E[Σ r] of its policy to termination or horizon, without the discount; NaN where that
             does not end.
         entropy: E[Σ γᵗ H(q(a_t|s_t))] of the executed policy, nats; NaN where it is not known: plans in continuous
             worlds, particles' plans, and policies that plan anew.
+        believed_return_stderr: standard error of the believed return.
+        executed_return_stderr: standard error of the executed return.
+        episode_return_stderr: standard error of the episodes' return.
         believed_states: q(s_t = s), index order [t, s], shape [T+1, S]; what is missing from 1 has ended.
             Without a horizon the expected number of decisions in each state, [S]. None for programs.
         executed_states: the same for the executed policy.

@@ -15,7 +15,13 @@ __all__ = ["Step", "drive"]
 
 @dataclass(frozen=True)
 class Step:
-    """What a callback is given: the step's number (from 1), its metrics and the method's state."""
+    """What a callback is given.
+
+    Attributes:
+        number: of the step, from 1.
+        metrics: name → value of this step.
+        state: the method's own, after the step.
+    """
 
     number: int
     metrics: Mapping[str, float]

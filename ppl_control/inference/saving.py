@@ -56,6 +56,10 @@ def load(path: str | Path, model: TrajectoryModel) -> Solution:
 
     Whatever the file holds, nothing in it is run.
 
+    Args:
+        path: of the file.
+        model: the one it was fitted to; what makes it up is not in the file.
+
     Raises:
         ValueError: the file is no solution, was damaged, or belongs to another model.
         FileNotFoundError: there is none.

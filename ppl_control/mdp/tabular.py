@@ -115,7 +115,14 @@ class TabularMDP:
     ) -> TabularMDP:
         """An MDP from ``outcomes[s][a] = [(p, next_state, reward, done), …]``, gymnasium's ``P``.
 
-        A state all of whose lists are empty is terminal.
+        Args:
+            outcomes: for each state a list of actions, for each action a list of outcomes. A state all of whose lists
+                are empty is terminal.
+            initial: p(s₀), shape [S].
+            state_names: S different names; ``s0, s1, …`` by default.
+            action_names: A different names; ``a0, a1, …`` by default.
+            layout: a map of the states for pictures.
+            dtype: of all tables.
 
         Raises:
             ValueError: as the constructor; also an outcome that is no 4-tuple or names an unknown state.

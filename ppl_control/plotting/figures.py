@@ -10,15 +10,19 @@ if TYPE_CHECKING:
 __all__ = ["BELIEVED", "EXACT", "EXECUTED", "GREY", "INK", "MARKERS", "PALETTE", "blank"]
 
 INK = "#222222"  # words and frames
-GREY = "#8a8a8a"  # what only gives the measure: at random, before anything is learned
+GREY = "#8a8a8a"
+"""What only gives the measure: at random, before anything is learned."""
 
 # Three colours mean the same in every picture (all of Okabe and Ito, 2008, without the yellow that paper swallows).
-BELIEVED = "#0072B2"  # what a guide believes
-EXECUTED = "#D55E00"  # what its policy gets
-EXACT = INK  # ground truth
+BELIEVED = "#0072B2"
+"""What a guide believes."""
+EXECUTED = "#D55E00"
+"""What its policy gets."""
+EXACT = INK
+"""Ground truth."""
 
-# Methods, models and seeds, told apart where colour means none of these; with markers, twenty pairs.
 PALETTE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195")
+"""Methods, models and seeds, told apart where colour means none of these; with markers, twenty pairs."""
 MARKERS = ("o", "D", "s", "^")
 
 

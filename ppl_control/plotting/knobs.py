@@ -56,7 +56,14 @@ class Knob:
 
 
 class Explorer:
-    """A picture and the knobs that change it; see ``explore``."""
+    """A picture and the knobs that change it; see ``explore``, which makes and checks it.
+
+    Args:
+        solve: called as solve(name=value, …).
+        draw: called as draw(figure, result).
+        knobs: argument of ``solve`` → its knob.
+        size: of the figure, inches.
+    """
 
     def __init__(
         self,

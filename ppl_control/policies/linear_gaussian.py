@@ -63,7 +63,15 @@ class LinearGaussianPolicy(Policy):
         with_offset: bool = False,
         dtype: torch.dtype = torch.float64,
     ) -> LinearGaussianPolicy:
-        """N(0, I), whatever the state; time-dependent where a horizon is given."""
+        """N(0, I), whatever the state.
+
+        Args:
+            state_dim: n, entries of a state.
+            action_dim: m, entries of an action.
+            horizon: T, for a policy that depends on time; None: stationary.
+            with_offset: True: the mean has a part of its own to learn, beside the gain.
+            dtype: of the parameters.
+        """
         sizes = {"horizon": horizon, "action_dim": action_dim, "state_dim": state_dim}
         sizes = {name: size_of(name, size) for name, size in sizes.items() if size is not None or name != "horizon"}
         floating_type("dtype", dtype)

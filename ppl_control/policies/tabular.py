@@ -52,7 +52,14 @@ class TabularPolicy(Policy):
         horizon: int | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> TabularPolicy:
-        """The uniform policy; time-dependent where a horizon is given."""
+        """The uniform policy.
+
+        Args:
+            num_states: S.
+            num_actions: A.
+            horizon: T, for a policy that depends on time; None: stationary.
+            dtype: of the table.
+        """
         sizes = {"horizon": horizon, "num_states": num_states, "num_actions": num_actions}
         shape = [size_of(name, size) for name, size in sizes.items() if size is not None or name != "horizon"]
         return cls(torch.zeros(shape, dtype=floating_type("dtype", dtype)))
@@ -82,6 +89,12 @@ class TabularPolicy(Policy):
 
 def tabulate(policy: nn.Module, num_states: int, num_actions: int, horizon: int | None) -> Float[Tensor, "*T S A"]:
     """Log π of any finite policy as a table; index order [t, s, a], or [s, a] without a horizon.
+
+    Args:
+        policy: a module whose ``forward(state, t)`` returns a ``Categorical``.
+        num_states: S.
+        num_actions: A.
+        horizon: T; None: the policy is asked without a time.
 
     Raises:
         ValueError: the policy is of another size, or not a distribution over finitely many actions.

@@ -21,7 +21,16 @@ MEASURES = ("bound", "bound_stderr", "gap", "believed", "believed_stderr", "exec
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One method on one model with one seed."""
+    """One method on one model with one seed.
+
+    Attributes:
+        model: the model's name.
+        method: the method's name.
+        seed: of the fit and of the evaluation.
+        solution: what was found.
+        evaluation: in the model that it was fitted to.
+        seconds: of the fit, compilation left out.
+    """
 
     model: str
     method: str

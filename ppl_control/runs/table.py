@@ -16,6 +16,7 @@ __all__ = ["COLUMNS", "KEYS", "tabulate"]
 
 KEYS = ("model", "method", "seed")
 COLUMNS = (*KEYS, *MEASURES)
+"""What every table of runs has."""
 
 
 def tabulate(plan: Plan, outcomes: Mapping[Job, Outcome]) -> pd.DataFrame:

@@ -91,6 +91,9 @@ class Demonstrations:
     def from_triples(cls, trajectories: Iterable[Iterable[Sequence[Any]]]) -> Demonstrations:
         """From lists of (state, action, next state), or (state, action, next state, terminated), one list a trajectory.
 
+        Args:
+            trajectories: for each the list of its steps.
+
         Raises:
             ValueError: no such tuple, steps that do not follow each other, or steps after the end.
         """
@@ -121,7 +124,11 @@ class Demonstrations:
 
     @classmethod
     def from_minari(cls, dataset: MinariDataset | str) -> Demonstrations:
-        """From a Minari dataset, or the id of a local one; see ``demonstrations.minari.from_minari``."""
+        """From a Minari dataset; see ``demonstrations.minari.from_minari``.
+
+        Args:
+            dataset: the dataset, or the id of a local one.
+        """
         from ppl_control.inverse.demonstrations.minari import from_minari
 
         return from_minari(dataset)

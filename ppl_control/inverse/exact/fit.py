@@ -46,6 +46,7 @@ class RewardFit:
         history: quantity → one number a step.
         seconds: of the ascent.
         finished: False where Ctrl-C ended the ascent; ``MaxEntIRL(fit.reward)`` goes on from there.
+        world: what standard errors are computed in.
     """
 
     method: Any

@@ -38,7 +38,13 @@ def occupancy_distance(solution: Any, demonstrator: Any, model: TrajectoryModel)
 def policy_distance(solution: Any, demonstrator: Any, model: TrajectoryModel) -> float:
     """Total variation between the two policies, averaged over the demonstrator's decisions.
 
-    Arguments and errors as for ``occupancy_distance``.
+    Args:
+        solution: what was learned.
+        demonstrator: whom it was learned from.
+        model: the world in which both act.
+
+    Raises:
+        ValueError: as ``occupancy_distance``.
     """
     ours, theirs = (carried_out("solution", solution, model), carried_out("demonstrator", demonstrator, model))
     weight = decisions_under(theirs, model.tables).sum(-1)

@@ -51,6 +51,11 @@ def without_shaping(model: TrajectoryModel, reward: Any) -> Float[Tensor, "S A"]
 def reward_correlation(model: TrajectoryModel, reward: Any, other: Any) -> float:
     """Pearson's correlation of two rewards without their shaping, over all (s, a) in which something is decided.
 
+    Args:
+        model: the world in which the rewards are paid; its own reward plays no part.
+        reward: one reward, as ``without_shaping`` takes it.
+        other: the other one.
+
     Raises:
         ValueError: as ``without_shaping``.
     """

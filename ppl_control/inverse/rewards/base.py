@@ -22,7 +22,8 @@ class Reward(nn.Module):  # no ABC, whose metaclass Pyro's modules do not bear: 
     Attributes:
         sees_next: the reward looks at the outcome s'; else ``next_state`` may be left out.
         is_linear: r is linear in ψ, and has no part that is free of them.
-        num_states, num_actions: how many it is made for, where it is made for indices; None: any.
+        num_states: how many it is made for, where it is made for indices; None: any.
+        num_actions: the same for actions.
     """
 
     sees_next = False

@@ -56,7 +56,7 @@ def check_soft_q_learning():
             goes = problem.discount * (not kept.done[s, a, k] and following in alive(problem))
             target[s, a] += drawn[s, a, k] / samples * (kept.reward[s, a, k] + goes * V[following * bool(goes)])
         Q = Q + h / (h + n) * (target - Q)
-    np.testing.assert_allclose(state.q[alive(problem)], Q[alive(problem)], rtol=1e-6)  # rates are single precision
+    np.testing.assert_allclose(state.q[alive(problem)], Q[alive(problem)], rtol=1e-12)
 
 
 @equation(42, soft_maximum)

@@ -53,4 +53,4 @@ def table_rate(updates: Tensor, lifetime: float) -> Tensor:
     References:
         Wainwright (2019), arXiv 1905.06265, on rates 1/(1 + (1−γ) n).
     """
-    return SPREAD * lifetime / (SPREAD * lifetime + updates)
+    return SPREAD * lifetime / (SPREAD * lifetime + updates.double())  # of whole numbers torch makes single precision
