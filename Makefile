@@ -25,7 +25,7 @@ notebooks: $(VENV)/.installed-notebooks ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter-lab --notebook-dir=notebooks 01_the_model_and_the_posterior.ipynb
 
 site: $(VENV)/.installed-site ## Build the site in site/: course, gallery, theory, reference
-	$(BIN)/python -m mkdocs build --strict --config-file .site/mkdocs.yml --site-dir $(CURDIR)/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file .site/mkdocs.yml --site-dir $(CURDIR)/site
 
 install: $(VENV)/.installed-test ## Install the package, editable, with what the tests need
 
