@@ -177,7 +177,7 @@ def _say(figure: Figure, reason: str) -> None:
 
 
 def _words(value: Any) -> str:
-    return value if isinstance(value, str) else f"{value:.3g}".replace("-", "−")
+    return str(value) if isinstance(value, str | int) else f"{value:.3g}".replace("-", "−")
 
 
 def _dial(name: str, knob: Knob) -> ipywidgets.Widget:

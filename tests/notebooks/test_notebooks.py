@@ -100,6 +100,17 @@ def test_leads_on(path: Path):
 
 
 @each_notebook
+def test_equations_it_refers_to_are_there(path: Path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    numbered = re.findall(r"\\tag\{(\d+)\}", (path.parent / "theory.md").read_text(encoding="utf-8"))
+    for named in re.findall(r"\[theory, ([^\]]+)\]\(theory\.md\)", text):
+        numbers = re.findall(r"\((\d+)\)", named)
+        assert numbers
+        assert set(numbers) <= set(numbered), named
+    assert text.count("](theory.md") == len(re.findall(r"\[theory, [^\]]+\]\(theory\.md\)", text))
+
+
+@each_notebook
 def test_colours_are_named_by_what_they_mean(path: Path):
     code = "\n".join(cell.source for cell in code_cells(read(path)))
     assert not re.findall(r"[\"']#[0-9a-fA-F]{3,6}[\"']", code)
