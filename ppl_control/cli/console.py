@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
-__all__ = ["aside", "end_unfinished", "number", "plain", "print_json", "say", "screen"]
+__all__ = ["aside", "end_interrupted", "end_unfinished", "number", "plain", "print_json", "say", "screen"]
 
 INTERRUPTED = 130  # 128 + SIGINT
 WIDTH = 120  # of tables that go to a file or a pipe
@@ -36,8 +36,11 @@ def end_unfinished(checkpoint: Path | None) -> NoReturn:
         checkpoint: where its state is kept.
     """
     how = "give --checkpoint FILE, and the same command will go on from where it was ended"
-    if checkpoint is not None:
-        how = f"the same command goes on from {checkpoint}"
+    end_interrupted(how if checkpoint is None else f"the same command goes on from {checkpoint}")
+
+
+def end_interrupted(how: str) -> NoReturn:
+    """Say in one line what a fit that Ctrl-C ended has left, and end with the exit code that shells have for that."""
     say(f"interrupted, and unfinished: {how}")
     raise typer.Exit(INTERRUPTED)
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ppl_control.cli.console import aside, number, print_json, say, screen
+from ppl_control.cli.console import aside, end_interrupted, number, print_json, say, screen
 from ppl_control.cli.problems import Problem, build, find
 from ppl_control.cli.settings import parse_settings, split
 from ppl_control.cli.tables import describe, describe_versions
@@ -59,7 +59,10 @@ def irl(
     seed: Annotated[int, typer.Option(help="Seed of simulated demonstrations.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """Learn a tabular problem's reward from behaviour: recorded, or simulated from its soft-optimal policy."""
+    """Learn a tabular problem's reward from behaviour: recorded, or simulated from its soft-optimal policy.
+
+    Ctrl-C ends the fit after the step in flight: what was found is reported, nothing more is fitted; exit code 130.
+    """
     names = split("--objective", objective or ["conditional"])
     for name in names:
         if name not in OBJECTIVES:
@@ -80,18 +83,23 @@ def irl(
         fits: dict[str, RewardFit] = {}
         for name in names:
             fits[name] = MaxEntIRL(reward, name, l2=penalty).fit(built, behaviour)  # type: ignore[arg-type]
+            if not fits[name].finished:
+                break
             if not fits[name].converged:
                 say(f"note: {name} has not converged: its gradient is {fits[name].gradient:.1e} nats")
         found = _found(
             problem.name, built, fits, penalty, "recorded" if demonstrator is None else f"simulated, seed {seed}"
         )
-        if demonstrator is not None:
+        finished = all(fit.finished for fit in fits.values())
+        if demonstrator is not None and finished:
             rivals: dict[str, Any] = {**fits, "behaviour cloning": BehaviourCloning().fit(built, behaviour)}
             found["report"] = report(built, demonstrator, rivals).reset_index().to_dict("records")
     if as_json:
         print_json(found)
     else:
         _print(screen(), found, built)
+    if not finished:
+        end_interrupted("the fits above are as far as they came; there is no report, and the same command begins anew")
 
 
 def _reward(problem: Problem, model: TrajectoryModel, form: Any) -> Reward:
@@ -108,6 +116,8 @@ def _behaviour(problem: Problem, model: TrajectoryModel, n: int | None, seed: in
     if n is None and problem.demonstrations is not None:
         return None, problem.demonstrations()
     demonstrator = infer(model, SoftValueIteration())
+    if not demonstrator.finished:
+        raise KeyboardInterrupt("the demonstrator was still being solved")
     return demonstrator, demonstrator.sample(n or 1000, seed=seed)
 
 
@@ -127,6 +137,7 @@ def _found(name: str, model: TrajectoryModel, fits: dict[str, RewardFit], l2: fl
                 "log_likelihood": fit.log_likelihood,
                 "objective_value": fit.objective_value,
                 "converged": fit.converged,
+                "finished": fit.finished,
                 "evaluations": fit.evaluations,
                 "seconds": fit.seconds,
                 "parameters": fit.summary().reset_index().to_dict("records"),

@@ -1,10 +1,12 @@
 """Ctrl-C on the command line: what was found, one line on how to go on, exit code 130."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from ppl_control import SVI, SimulatorMDP, SoftActorCritic, TrajectoryModel, load
+from ppl_control import SVI, SimulatorMDP, SoftActorCritic, SoftValueIteration, TrajectoryModel, infer, load
+from ppl_control.models import lottery
 from tests.interrupting import pressing
 
 SAC = ["train", "sac", "Pendulum-v1", "--steps", 300, "--set", "hidden=(8,)", "--set", "batch_size=8",
@@ -63,3 +65,49 @@ def test_compare_takes_no_half_fit_for_a_row(run, tmp_path, monkeypatch):
     assert (ran.code, ran.out) == (130, "")
     assert "sweep --out FOLDER keeps every run that ended" in ran.err.splitlines()[-1]
     assert not (tmp_path / "a.json").exists()
+
+
+def test_irl_tells_what_it_has_and_fits_no_more(run, monkeypatch):
+    from ppl_control.inverse.exact import max_ent
+
+    command = ["irl", "hiking", "--objective", "conditional,trajectory", "--json"]
+    with monkeypatch.context() as patched:
+        pressing(patched, max_ent, "_evaluated", 3)
+        part = run(*command)
+    assert part.code == 130
+    assert part.err.splitlines()[-1].startswith("interrupted, and unfinished: the fits above are as far as they came")
+    (fit,) = part.json["fits"]
+    assert (fit["objective"], fit["finished"], fit["converged"]) == ("conditional", False, False)
+    assert "report" not in part.json
+    whole = run(*command)
+    assert whole.code == 0
+    assert [fit["finished"] for fit in whole.json["fits"]] == [True, True]
+    assert whole.json["fits"][0]["log_likelihood"] > fit["log_likelihood"]
+
+
+def test_irl_prints_what_it_has(run, monkeypatch):
+    from ppl_control.inverse.exact import max_ent
+
+    pressing(monkeypatch, max_ent, "_evaluated", 3)
+    part = run("irl", "bus_engine")
+    assert part.code == 130
+    assert "RC" in part.out
+    assert part.err.splitlines()[-1].startswith("interrupted, and unfinished")
+
+
+def test_irl_learns_nothing_from_half_a_demonstrator(run, monkeypatch):
+    half = replace(infer(lottery.model(), SoftValueIteration()), finished=False)
+    monkeypatch.setattr(SoftValueIteration, "solve", lambda self, model: half)
+    ran = run("irl", "lottery")
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[-1] == "interrupted: the demonstrator was still being solved"
+
+
+def test_irl_twice_aborts_in_one_line(run, monkeypatch):
+    from ppl_control.inverse.exact import max_ent
+
+    pressing(monkeypatch, max_ent, "_evaluated", 3, times=2)
+    ran = run("irl", "bus_engine")
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in ran.err
