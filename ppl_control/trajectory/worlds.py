@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from ppl_control.mdp.simulator import SimulatorMDP
 from ppl_control.randomness import check_seed
-from ppl_control.settings import whole
+from ppl_control.settings import shown, whole
 
 __all__ = ["Moved", "Worlds"]
 
@@ -57,7 +58,8 @@ class Worlds:
         observation: what is seen now, [n, d] float32 or [n] int64, counted from 0.
 
     Raises:
-        ValueError: n below 1, or several of an instance.
+        ValueError: n below 1, or several of an instance; here and at each step an observation outside its space or not
+            a number, or a reward that is not finite.
     """
 
     def __init__(self, mdp: SimulatorMDP, n: int, seed: int, horizon: int | None = None) -> None:
@@ -70,20 +72,27 @@ class Worlds:
         )
         self._discrete = isinstance(mdp.observation_space, spaces.Discrete)
         self._first_state = int(mdp.observation_space.start) if self._discrete else 0
+        self._num_states = mdp.num_states or 0
         self._finite = isinstance(mdp.action_space, spaces.Discrete)
         self._first_action = int(mdp.action_space.start) if self._finite else 0
         self.episodes = [0] * self.n  # begun so far, less one: the number k of the running one
         self._actions: list[list[np.ndarray]] = [[] for _ in range(self.n)]
-        self.observation = self._read(self._vector.reset(seed=self._seeds())[0])
+        self.observation = self._read(self._asked(self._vector.reset, seed=self._seeds())[0])
 
     def step(self, action: np.ndarray) -> Moved:
-        """Act in every environment, [n, m] or [n]; those that end begin their next episode."""
+        """Act in every environment, [n, m] or [n]; those that end begin their next episode.
+
+        Raises:
+            ValueError: what an environment returns is no observation of its space, or no finite reward.
+        """
         action = np.asarray(action)
-        seen, reward, terminated, truncated, _ = self._vector.step(
-            action + self._first_action if self._finite else action
-        )
         for taken, single in zip(self._actions, action, strict=True):
             taken.append(single)
+        seen, reward, terminated, truncated, _ = self._asked(
+            self._vector.step, action + self._first_action if self._finite else action
+        )
+        if not all(map(math.isfinite, reward.tolist())):  # of few numbers a list is faster than an array
+            self._refuse_reward(reward)
         if self.horizon is not None:
             late = np.array([len(taken) >= self.horizon for taken in self._actions])
             truncated = truncated | (late & ~terminated)
@@ -96,15 +105,50 @@ class Worlds:
         for i in np.flatnonzero(ended):
             self.episodes[i] += 1
             self._actions[i] = []
-        return self._read(self._vector.reset(seed=self._seeds(), options={"reset_mask": ended.copy()})[0])
+        return self._read(self._asked(self._vector.reset, seed=self._seeds(), options={"reset_mask": ended.copy()})[0])
 
     def _seeds(self) -> list[int | None]:
         return [_seed(self._seed, i, k) for i, k in enumerate(self.episodes)]
 
     def _read(self, seen: Any) -> np.ndarray:
         if self._discrete:
-            return np.asarray(seen, dtype=np.int64) - self._first_state
-        return np.array(seen, dtype=np.float32)
+            found = np.asarray(seen, dtype=np.int64) - self._first_state
+            numbers = found.tolist()
+            if min(numbers) < 0 or max(numbers) >= self._num_states:
+                self._refuse_observation(seen, (found < 0) | (found >= self._num_states))
+            return found
+        found = np.array(seen, dtype=np.float32)
+        if math.isnan(found.max()):  # NaN is the largest of all
+            self._refuse_observation(seen, np.isnan(found).any(-1))
+        return found
+
+    def _asked(self, ask: Any, *arguments: Any, **settings: Any) -> Any:
+        """What the environments return together; an observation that does not go with the others is named."""
+        try:
+            return ask(*arguments, **settings)
+        except (ValueError, TypeError):
+            space = self.mdp.observation_space
+            for i, seen in enumerate(getattr(self._vector, "_env_obs", ())):
+                number = not self._discrete or np.asarray(seen).dtype.kind in "iub"
+                if seen is not None and (np.shape(seen) != space.shape or not number):
+                    self._refuse(i, f"the observation {shown(seen)}", f"one of {space}")
+            raise
+
+    def _refuse_observation(self, seen: Any, wrong: Any) -> NoReturn:
+        i = int(np.flatnonzero(wrong)[0])
+        value = np.asarray(seen)[i]
+        self._refuse(i, f"the observation {value.tolist()}", f"one of {self.mdp.observation_space}")
+
+    def _refuse_reward(self, reward: np.ndarray) -> NoReturn:
+        i = int(np.flatnonzero(~np.isfinite(reward))[0])
+        self._refuse(i, f"the reward {float(reward[i])}", "a finite number")
+
+    def _refuse(self, i: int, what: str, expected: str) -> NoReturn:
+        place = f"step {len(self._actions[i])} of episode {self.episodes[i]}"
+        if not self._actions[i]:
+            place = f"the start of episode {self.episodes[i]}"
+        which = f" of environment {i}" if self.n > 1 else ""
+        raise ValueError(f"env: {self.mdp.name} returned {what} at {place}{which}, expected {expected}")
 
     def state_dict(self) -> dict[str, Any]:
         """Which episodes are running and what was done in them so far."""

@@ -1,9 +1,13 @@
 """Environments side by side."""
 
+import math
+from typing import Any
+
+import gymnasium
 import numpy as np
 import pytest
 
-from ppl_control import SimulatorMDP
+from ppl_control import SimulatorMDP, SoftPolicyGradient, SoftQLearning, TrajectoryModel, infer
 from ppl_control.trajectory.worlds import Worlds
 from tests.environments import Corridor, Drift, Forgetful
 
@@ -84,3 +88,99 @@ def test_an_instance_is_given_back_whole():
 def test_how_many(n):
     with pytest.raises(ValueError, match="environments: expected an integer >= 1"):
         Worlds(SimulatorMDP(Corridor), n, seed=0)
+
+
+class Spoiled(gymnasium.Wrapper):
+    """An environment that returns something else instead at the given step of every episode; 0: its start."""
+
+    def __init__(self, env: gymnasium.Env, at: int, observation: Any = None, reward: Any = None) -> None:
+        super().__init__(env)
+        self.at, self.bad, self.paid, self.time = at, observation, reward, 0
+
+    def reset(self, **settings: Any) -> Any:
+        self.time = 0
+        seen, info = super().reset(**settings)
+        return self._seen(seen), info
+
+    def step(self, action: Any) -> Any:
+        self.time += 1
+        seen, reward, *rest = super().step(action)
+        return (self._seen(seen), self.paid if self.time == self.at and self.paid is not None else reward, *rest)
+
+    def _seen(self, seen: Any) -> Any:
+        return self.bad if self.time == self.at and self.bad is not None else seen
+
+
+def spoiled(make: Any, at: int = 2, **what: Any) -> SimulatorMDP:
+    """Environment 1 of those made is the bad one; the first that is made only shows its spaces."""
+    made = [0]
+
+    def some_world() -> gymnasium.Env:
+        made[0] += 1
+        return Spoiled(make(), at, **what) if made[0] == 3 else make()
+
+    return SimulatorMDP(some_world)
+
+
+NAN = np.array([0.0, math.nan])
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "said"),
+    [
+        (Corridor, {"reward": math.nan}, "the reward nan at {}, expected a finite number"),
+        (Corridor, {"reward": -math.inf}, "the reward -inf at {}, expected a finite number"),
+        (Corridor, {"observation": 4}, r"the observation 4 at {}, expected one of Discrete\(4\)"),
+        (Corridor, {"observation": -1}, r"the observation -1 at {}, expected one of Discrete\(4\)"),
+        (Corridor, {"observation": 1.5}, r"the observation 1.5 at {}, expected one of Discrete\(4\)"),
+        (Corridor, {"observation": [1]}, r"the observation \[1\] at {}, expected one of Discrete\(4\)"),
+        (
+            lambda: Corridor(start=7),
+            {"observation": 3},
+            r"the observation 3 at {}, expected one of Discrete\(4, start=7\)",
+        ),
+        (Drift, {"observation": NAN}, r"the observation \[0.0, nan\] at {}, expected one of Box\("),
+        (Drift, {"observation": np.zeros(3)}, r"the observation array\(\[0., 0., 0.\]\) at {}, expected one of Box\("),
+        (Drift, {"observation": np.zeros((1, 2))}, r"the observation array\(.* at {}, expected one of Box\("),
+        (Drift, {"reward": math.nan}, "the reward nan at {}, expected a finite number"),
+    ],
+)
+def test_what_an_environment_must_not_return_is_named(make: Any, what: dict[str, Any], said: str):
+    worlds = Worlds(spoiled(make, **what), 2, seed=0)
+    stay = np.zeros((2, 2), np.float32) if make is Drift else np.zeros(2, np.int64)
+    worlds.step(stay)
+    place = said.format("step 2 of episode 0 of environment 1")
+    with pytest.raises(ValueError, match=rf"env: .*some_world returned {place}"):
+        worlds.step(stay)
+
+
+@pytest.mark.parametrize("bad", [NAN, np.zeros(3)], ids=["no number", "shape"])
+def test_the_first_observation_is_looked_at_too(bad: np.ndarray):
+    with pytest.raises(ValueError, match=r"returned the observation .* at the start of episode 0 of environment 1"):
+        Worlds(spoiled(Drift, at=0, observation=bad), 2, seed=0)
+
+
+def test_the_environment_s_own_errors_stay_its_own():
+    class Refusing(Drift):
+        def step(self, action: Any) -> Any:
+            raise ValueError("out of petrol")
+
+    with pytest.raises(ValueError, match=r"^out of petrol$"):
+        Worlds(SimulatorMDP(Refusing), 1, seed=0).step(np.zeros((1, 2), np.float32))
+
+
+@pytest.mark.parametrize("what", [{"observation": np.array([math.inf, 0.0])}, {"reward": 1e200}], ids=["box", "large"])
+def test_what_is_only_large_passes(what: dict[str, Any]):
+    worlds = Worlds(spoiled(Drift, at=1, **what), 2, seed=0)
+    moved = worlds.step(np.zeros((2, 2), np.float32))
+    assert moved.reward[1] == what.get("reward", moved.reward[1])
+    assert np.isinf(moved.next_observation).any() == ("observation" in what)
+
+
+@pytest.mark.parametrize(
+    "method", [SoftQLearning(steps=100), SoftPolicyGradient(steps=64, environments=2, rollout_length=8)], ids=repr
+)
+def test_methods_pass_it_on(method: Any):
+    model = TrajectoryModel(spoiled(Corridor, reward=math.nan), discount=0.9)
+    with pytest.raises(ValueError, match="returned the reward nan at step 2"):
+        infer(model, method, progress=False)
