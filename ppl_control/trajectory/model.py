@@ -133,7 +133,8 @@ class TrajectoryModel:
             batched: False for programs that branch on values; they run one trajectory at a time.
 
         Raises:
-            ValueError: a setting out of its range, or roles that do not fit the program's sites.
+            ValueError: a setting out of its range, roles that do not fit the program's sites, or a program without a
+                reward or a factor.
         """
         self = cls.__new__(cls)
         self.mdp, self.action_prior, self.discount = None, None, 1.0
@@ -237,9 +238,11 @@ class TrajectoryModel:
 
     def __repr__(self) -> str:
         world = self.mdp if self.mdp is not None else "program"
+        prior = self.action_prior
+        named = repr(prior) if isinstance(prior, str) else type(prior).__name__  # modules need many lines for theirs
         return (
             f"TrajectoryModel({world}, horizon={self.horizon}, temperature={self.temperature:g}, "
-            f"discount={self.discount})"
+            f"discount={self.discount}{'' if prior is None else f', action_prior={named}'})"
         )
 
 

@@ -37,6 +37,8 @@ class Site:
         size: number of entries of one value.
         plate_dims: batch dimensions its plates use (negative).
         observed: whether the program fixes the value.
+        factor: whether its probability counts, as that of an observation or a ``pyro.factor``, not of what follows from
+            other sites (``pyro.deterministic``).
     """
 
     name: str
@@ -46,6 +48,7 @@ class Site:
     size: int
     plate_dims: tuple[int, ...]
     observed: bool
+    factor: bool
 
 
 class UserProgram:
@@ -61,7 +64,7 @@ class UserProgram:
 
     Raises:
         ValueError: a pattern that no site has, no action site, several families of actions, more decisions
-            than the horizon, a family to be seen that does not exist.
+            than the horizon, a family to be seen that does not exist, nothing that makes one run better than another.
     """
 
     def __init__(
@@ -125,6 +128,11 @@ class UserProgram:
         for seen in self.policy_sees:
             if not isinstance(seen, str) or (seen not in ROLES and seen not in families):
                 raise ValueError(f"policy_sees: {shown(seen)} is no role and no family of sites {sorted(families)}")
+        if not any(site.role == "reward" or site.factor for site in self.sites.values()):
+            raise ValueError(
+                f"roles: no site is a reward or an optimality factor, so that every policy is as good as another; the "
+                f"program has {list(self.sites)}: write pyro.deterministic('r_0', r), or give roles"
+            )
 
     @cached_property
     def seen(self) -> tuple[Site, ...]:
@@ -215,7 +223,14 @@ def _describe(name: str, role: str, node: Any) -> Site:
         support = node["fn"].enumerate_support(expand=False).reshape(-1)
         if torch.equal(support.long(), torch.arange(len(support))):
             cardinality = len(support)
-    dims = tuple(frame.dim for frame in node["cond_indep_stack"] if frame.vectorized)
+    fn, observed = node["fn"], node["is_observed"]
     return Site(
-        name, role, cardinality, node["fn"].event_dim, node["fn"].event_shape.numel(), dims, node["is_observed"]
+        name=name,
+        role=role,
+        cardinality=cardinality,
+        event_dim=fn.event_dim,
+        size=fn.event_shape.numel(),
+        plate_dims=tuple(frame.dim for frame in node["cond_indep_stack"] if frame.vectorized),
+        observed=observed,
+        factor=observed and not node["infer"].get("_deterministic"),
     )

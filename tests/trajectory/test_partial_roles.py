@@ -63,7 +63,7 @@ def test_programs_that_differ_in_numbers_only_are_told_apart():
     def program(chance: float):
         def run():
             pyro.sample("s_0", Bernoulli(torch.tensor(chance)))
-            pyro.sample("a_0", EVEN)
+            pyro.deterministic("r_0", 1.0 * pyro.sample("a_0", EVEN))
 
         return TrajectoryModel.from_program(run, horizon=1).fingerprint
 

@@ -44,7 +44,7 @@ def test_settings_that_do_not_fit(settings: dict, match: str):
 def test_policies_are_needed_where_none_suggests_itself():
     def continuous():
         pyro.sample("s_0", EVEN)
-        pyro.sample("a_0", Normal(0.0, 1.0))
+        pyro.deterministic("r_0", -(pyro.sample("a_0", Normal(0.0, 1.0)) ** 2))
 
     model = TrajectoryModel.from_program(continuous, horizon=1)
     with pytest.raises(ValueError, match=r"policy.*a_0.*not finite"):
@@ -58,7 +58,7 @@ def test_a_policy_of_torch_s_own_distributions_is_told_apart():
 
     def continuous():
         pyro.sample("s_0", EVEN)
-        pyro.sample("a_0", Normal(0.0, 1.0))
+        pyro.deterministic("r_0", -(pyro.sample("a_0", Normal(0.0, 1.0)) ** 2))
 
     model = TrajectoryModel.from_program(continuous, horizon=1)
     with pytest.raises(ValueError, match=r"pyro\.distributions"):
@@ -73,7 +73,7 @@ def test_a_site_that_appears_later_is_unknown_to_the_guide():
 
     def moody():
         pyro.sample("s_0", EVEN)
-        pyro.sample("a_0", EVEN)
+        pyro.deterministic("r_0", 1.0 * pyro.sample("a_0", EVEN))
         if flips["late"]:
             pyro.sample("s_1", EVEN)
 
@@ -103,3 +103,29 @@ def test_a_factor_of_one_s_own_stands_instead_of_the_reward_s():
     odds = math.exp(3)
     assert solution.log_evidence_bound == pytest.approx(math.log((1 + odds) / 2), abs=0.02)
     assert evaluate(solution, model, episodes=4000).executed_return == pytest.approx(odds / (1 + odds), abs=0.02)
+
+
+@pytest.mark.parametrize("kind", ["no site", "another name", "a site that follows from others"])
+def test_something_must_make_one_run_better_than_another(kind: str):
+    def idle():
+        action = pyro.sample("a_0", EVEN)
+        if kind == "another name":
+            pyro.deterministic("cost_0", -action.double())
+        if kind == "a site that follows from others":
+            pyro.deterministic("O_0", action.double())  # its probability is 1, whatever it is
+
+    with pytest.raises(ValueError, match=r"roles: no site is a reward or an optimality factor.*\['a_0'.*'r_0'"):
+        TrajectoryModel.from_program(idle, horizon=1)
+
+
+def test_an_observation_is_enough():
+    """Nobody is paid, but what was seen says which action was taken: the posterior of an ordinary Pyro program."""
+
+    def seen():
+        action = pyro.sample("a_0", EVEN)
+        pyro.sample("seen", Normal(action.double(), 1.0), obs=torch.tensor(1.0, dtype=torch.float64))
+
+    model = TrajectoryModel.from_program(seen, horizon=1)
+    solution = infer(model, SVI(steps=200), progress=False)
+    densities = [math.exp(-0.5 * (1 - action) ** 2) / math.sqrt(2 * math.pi) for action in (0, 1)]
+    assert solution.log_evidence_bound == pytest.approx(math.log(sum(densities) / 2), abs=0.02)

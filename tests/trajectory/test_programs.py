@@ -132,10 +132,9 @@ def test_programs_that_branch():
 
 def test_a_branching_program_told_to_be_batched_is_refused_with_advice():
     def program():
-        if pyro.sample("s_0", Bernoulli(0.5)) == 1:
-            pyro.sample("a_0", EVEN)
-        else:
-            pyro.sample("a_0", EVEN)
+        going = pyro.sample("s_0", Bernoulli(0.5))
+        action = pyro.sample("a_0", EVEN)
+        pyro.deterministic("r_0", 1.0 * action if going == 1 else 0.0 * action)
 
     model = TrajectoryModel.from_program(program, horizon=1)
     with pytest.raises(ValueError, match="batched=False"):

@@ -95,3 +95,15 @@ def test_sites_have_their_names():
     gamble = TabularMDP.from_outcomes([[[(0.5, 0, 1.0, False), (0.5, 0, -1.0, False)]]], [1.0])
     trace = poutine.trace(TrajectoryModel(gamble, horizon=1)).get_trace()
     assert "outcome_0" in trace.nodes
+
+
+@pytest.mark.parametrize(
+    ("prior", "shown"),
+    [
+        (None, "discount=1.0)"),
+        ("uniform", "discount=1.0, action_prior='uniform')"),
+        (TabularPolicy.uniform(1, 2), "discount=1.0, action_prior=TabularPolicy)"),
+    ],
+)
+def test_it_shows_its_action_prior(prior, shown: str):
+    assert repr(TrajectoryModel(COIN, horizon=1, action_prior=prior)).endswith(shown)
