@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from pyro.poutine.util import site_is_subsample
 from torch import nn
 from torch.distributions import constraints, transform_to
 
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.randomness import RandomStream
 from ppl_control.settings import shown, tried
 from ppl_control.trajectory.model import TrajectoryModel
@@ -48,7 +48,7 @@ class Custom:
         Raises:
             ValueError: the function samples a site that the model does not have, or has observed.
         """
-        function = deepcopy(self.function) if isinstance(self.function, nn.Module) else self.function
+        function = trainable_copy(self.function) if isinstance(self.function, nn.Module) else self.function
         return CustomGuide(model, function)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
 
 from torch import nn
 
 from ppl_control.guides.continuous import ContinuousGuide
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.guides.defaults import default_policy, require_dynamics
 from ppl_control.guides.program import ProgramGuide
 from ppl_control.guides.tabular import TabularGuide
@@ -21,7 +21,8 @@ __all__ = ["FixedDynamics"]
 class FixedDynamics:
     """q(τ) = p(s₀) ∏ q(a_t|s_t) p(s_{t+1}|s_t,a_t): the dynamics cancel in the ELBO.
 
-    Its optimum is the soft-optimal (MaxEnt) policy. A recipe: fitting copies the policy.
+    Its optimum is the soft-optimal (MaxEnt) policy. A recipe: fitting copies the policy, and learns on from there, also
+    from a solution's.
 
     Args:
         policy: q(a|s,t); None: the family that suits the model: a table for every step, a linear-Gaussian
@@ -47,7 +48,7 @@ class FixedDynamics:
             ValueError: the policy does not fit the model.
         """
         require_dynamics(self, model)
-        policy = default_policy(model) if self.policy is None else deepcopy(self.policy)
+        policy = default_policy(model) if self.policy is None else trainable_copy(self.policy)
         if model.is_tabular:
             return TabularGuide(model, policy)
         if model.is_continuous:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from gymnasium import spaces
 from torch import nn
 
 from ppl_control.guides.continuous_plan import ContinuousPlanGuide
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.guides.defaults import require_dynamics
 from ppl_control.guides.plan_guide import PlanGuide
 from ppl_control.guides.plans.auto import AutoPlan
@@ -41,11 +41,16 @@ class OpenLoop:
         plan: the family of q. None: for finite actions ``"joint"`` (every sequence its own probability) up to
             4,096 sequences, else ``"independent"`` (∏ q_t(a_t)); for vectors ``"gaussian"`` (one covariance over
             all T·m numbers, squashed into the bounds where there are any). Or ``"flow"`` (a normalising flow),
-            a plan module of your own, or a Pyro autoguide such as
+            a plan module of your own (see below), or a Pyro autoguide such as
             ``pyro.infer.autoguide.AutoMultivariateNormal``. A recipe: fitting copies it.
 
     Raises:
         ValueError: an unknown name; at ``build``, a family that does not fit the model.
+
+    Note:
+        A plan of finite actions of your own is a module with ``horizon``, ``num_actions``, ``forward()``, whose
+        ``sample([n])`` draws whole sequences [n, T], and ``conditional(t, past)``, which is q(a_t | a_0 … a_{t−1}).
+        It is fitted and judged by sampling.
     """
 
     plan: str | nn.Module | Callable[..., Any] | None = None
@@ -67,7 +72,7 @@ class OpenLoop:
             raise ValueError("horizon: a plan needs one; got None")
         bound = ContinuousPlanGuide if model.is_continuous else PlanGuide
         if isinstance(self.plan, nn.Module):
-            return bound(model, deepcopy(self.plan))
+            return bound(model, trainable_copy(self.plan))
         if model.is_continuous and isinstance(model.mdp.action_space, spaces.Box):
             return bound(model, self._continuous(model))
         if not isinstance(self.plan, str | None):

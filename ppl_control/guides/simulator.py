@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ppl_control.randomness import RandomStream
+from ppl_control.settings import shown
 from ppl_control.trajectory.acting import check_support
 from ppl_control.trajectory.model import TrajectoryModel
 from ppl_control.trajectory.sampling import Trajectories
@@ -40,10 +41,13 @@ class SimulatorGuide(nn.Module):
         with RandomStream(0), torch.no_grad():
             try:
                 distribution = policy(state, torch.zeros(len(state), dtype=torch.int64, device=state.device))
-            except (RuntimeError, IndexError, ValueError) as error:
-                raise ValueError(f"policy: does not take observations {list(state.shape)}: {error}") from error
-        if tuple(distribution.batch_shape) != (len(state),):
-            raise ValueError(f"policy: expected batch shape ({len(state)},), got {distribution}")
+            except Exception as error:  # whatever a policy of the user's raises
+                given = f"observations {list(state.shape)} and a time"
+                raise ValueError(f"policy: {type(policy).__name__} does not take {given}: {error}") from error
+        if tuple(getattr(distribution, "batch_shape", ())) != (len(state),):
+            raise ValueError(
+                f"policy: expected a distribution of batch shape ({len(state)},), got {shown(distribution)}"
+            )
         check_support(model, distribution, "policy")
 
     def episodes(self, n: int) -> Episodes:

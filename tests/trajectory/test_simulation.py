@@ -9,6 +9,7 @@ from ppl_control import (
     ParticlePlanning,
     RecedingHorizon,
     SimulatorMDP,
+    SoftPolicyGradient,
     TrajectoryModel,
     compare,
     evaluate,
@@ -111,12 +112,25 @@ def test_saved_and_read_again(tmp_path):
         load(tmp_path / "cart.pt", TrajectoryModel(SimulatorMDP("CartPole-v1"), discount=0.9))
 
 
+class Plain(torch.nn.Linear):
+    """What returns a tensor is no policy."""
+
+    def forward(self, state, t=None):
+        return super().forward(state)
+
+
 def test_policies_that_do_not_fit():
     model = TrajectoryModel(SimulatorMDP("Pendulum-v1"))
-    with pytest.raises(ValueError, match="policy: does not take observations"):
+    with pytest.raises(ValueError, match="policy: CategoricalMLP does not take observations"):
         SimulatorGuide(model, CategoricalMLP(num_features=4, num_actions=2))
     with pytest.raises(ValueError, match="policy: expected event shape"):
         SimulatorGuide(model, CategoricalMLP(num_features=3, num_actions=2))
+    with pytest.raises(ValueError, match=r"policy: Linear does not take observations \[2, 3\] and a time: "):
+        SimulatorGuide(model, torch.nn.Linear(3, 3))  # it takes no time
+    with pytest.raises(ValueError, match="policy: Linear does not take observations"):
+        infer(model.replaced(discount=0.9), SoftPolicyGradient(policy=torch.nn.Linear(3, 3)))
+    with pytest.raises(ValueError, match=r"policy: expected a distribution of batch shape \(2,\), got tensor"):
+        SimulatorGuide(model, Plain(3, 3))
     with pytest.raises(ValueError, match="sampled only"):
         SimulatorGuide(model, SquashedGaussianMLP(num_features=3, action_dim=1, low=-2, high=2))()
 

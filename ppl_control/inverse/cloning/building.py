@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from gymnasium import spaces
 from torch import nn
 
 from ppl_control.guides.continuous import ContinuousGuide
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.base import Solution
@@ -34,13 +34,10 @@ def make_policy(model: TrajectoryModel, method: Any, seed: int) -> nn.Module:
         ValueError: a recipe that does not fit the model.
     """
     device = model.tables.initial.device if model.is_tabular else getattr(model.mdp, "device", None)
-    policy = _default(model, method, seed) if method.policy is None else deepcopy(method.policy)
+    policy = _default(model, method, seed) if method.policy is None else trainable_copy(method.policy)
     policy = policy.to(device)
-    parameters = list(policy.parameters())
-    if not parameters:
+    if not any(True for _ in policy.parameters()):
         raise ValueError(f"policy: a {type(policy).__name__} has no parameters to learn")
-    if not any(parameter.requires_grad for parameter in parameters):
-        policy.requires_grad_()  # a solution's is frozen, and may be learned on from
     _guide(model, policy)
     return policy
 

@@ -8,6 +8,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.inverse.demonstrations import Demonstrations
 from ppl_control.inverse.demonstrations.columns import beyond, checked_column
 from ppl_control.inverse.demonstrations.reading import as_demonstrations
@@ -45,7 +46,7 @@ def require_reward(name: str, reward: nn.Module, model: TrajectoryModel) -> None
     except ValueError as error:
         raise ValueError(str(error).replace("reward", name, 1)) from error
     with torch.enable_grad():
-        slope = reward(*probed(model.mdp)).requires_grad
+        slope = trainable_copy(reward)(*probed(model.mdp)).requires_grad
     if not slope:
         raise ValueError(f"{name}: what {type(reward).__name__} returns does not hang on its parameters")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.inference.base import IterativeMethod
 from ppl_control.inverse.sampled.live import paying
 from ppl_control.inverse.sampled.recording import Episode, Recorder
@@ -145,7 +145,7 @@ def begin(
     """The game before its first round; every random stream follows from the seed."""
     agent_seed, stream_seed, row_seed, start_seed = np.random.SeedSequence([seed % 2**63, 2]).generate_state(4).tolist()
     reward, shaping = (
-        None if module is None else deepcopy(module).cpu() for module in (settings.reward, settings.shaping)
+        None if module is None else trainable_copy(module).cpu() for module in (settings.reward, settings.shaping)
     )
     assert reward is not None
     parameters = [p for module in (reward, shaping) if module is not None for p in module.parameters()]

@@ -128,7 +128,7 @@ class SampledMaxEntIRL:
         for name, module in (("reward", self.reward), ("shaping", self.shaping)):
             if not isinstance(module, nn.Module) and not (name == "shaping" and module is None):
                 raise ValueError(f"{name}: expected a module such as MLPReward, got {module!r}")
-            if module is not None and not any(p.requires_grad for p in module.parameters()):
+            if module is not None and not any(True for _ in module.parameters()):
                 raise ValueError(f"{name}: {type(module).__name__} has no parameters to learn")
         if self.agent is not None and (isinstance(self.agent, type) or not isinstance(self.agent, IterativeMethod)):
             raise ValueError(f"agent: expected an iterative method such as SoftActorCritic(), got {self.agent!r}")

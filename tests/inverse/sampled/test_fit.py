@@ -51,6 +51,16 @@ def test_continuous(form, temperature):
     assert not any(p.requires_grad for p in fit.reward.parameters())
 
 
+def test_a_learned_reward_is_learned_on():
+    agent = SoftQLearning(steps=300, hidden=(8,), batch_size=16, learning_starts=50, episodes=2)
+    settings = GAME | {"rounds": 2}
+    first = SampledMaxEntIRL(TabularReward(4, 2, "state"), agent, **settings).fit(CORRIDOR, RIGHT, progress=False)
+    kept = {name: value.clone() for name, value in first.reward.state_dict().items()}
+    again = SampledMaxEntIRL(first.reward, agent, **settings).fit(CORRIDOR, RIGHT, progress=False)
+    assert any(not torch.equal(kept[name], value) for name, value in again.reward.state_dict().items())
+    assert all(torch.equal(kept[name], value) for name, value in first.reward.state_dict().items())
+
+
 def test_the_solution_is_of_the_learned_reward():
     fit = SampledMaxEntIRL(MLPReward(state_dim=2, action_dim=2), SAC, **GAME).fit(DRIFT, drifting(), progress=False)
     model = fit.solution.model

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from torch import nn
 
+from ppl_control.guides.copies import trainable_copy
 from ppl_control.inference.reinforcement.checks import features_of
 from ppl_control.inference.reinforcement.policy_gradient.value import ValueNetwork
 from ppl_control.policies import CategoricalMLP, SquashedGaussianMLP
@@ -25,7 +25,7 @@ def make_policy(model: TrajectoryModel, recipe: nn.Module | None, hidden: Sequen
     """A copy of the recipe; or a categorical, or a Gaussian squashed between the bounds, read by a network."""
     mdp = model.mdp
     if recipe is not None:
-        return deepcopy(recipe).to(mdp.device)
+        return trainable_copy(recipe).to(mdp.device)
     common = _sizes(model) | {"hidden": hidden, "seed": seed}
     if mdp.num_actions is not None:
         return CategoricalMLP(mdp.num_actions, **common).to(mdp.device)
