@@ -10,6 +10,7 @@ from ppl_control.guides.map import MAPGuide
 from ppl_control.guides.mean_field import MeanFieldGuide
 from ppl_control.guides.particles import ParticleGuide
 from ppl_control.guides.plan_guide import PlanGuide
+from ppl_control.guides.plans.independent import IndependentPlan
 from ppl_control.guides.plans.joint import JointPlan
 from ppl_control.guides.simulator import SimulatorGuide
 from ppl_control.guides.tabular import TabularGuide
@@ -21,7 +22,7 @@ from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
 from ppl_control.policies.linear_gaussian import LinearGaussianPolicy, tabulate_linear_gaussian
 from ppl_control.trajectory.model import TrajectoryModel
 
-__all__ = ["believed_walk", "linear_gaussian_walk", "plan_walk"]
+__all__ = ["believed_walk", "has_exact_walk", "linear_gaussian_walk", "plan_walk"]
 
 
 def believed_walk(solution: Solution, episodes: int) -> Walk:
@@ -36,7 +37,7 @@ def believed_walk(solution: Solution, episodes: int) -> Walk:
     if isinstance(guide, MeanFieldGuide):
         found = mean_field.believed(guide.model.tables, guide.beliefs())
         return Walk(found.expected_return, 0.0, found.entropy, found.states[:, :-1])
-    if isinstance(guide, PlanGuide) and guide.model.is_tabular:
+    if isinstance(guide, PlanGuide) and has_exact_walk(guide.model, guide):
         return plan_walk(guide.model, guide)
     if isinstance(guide, ContinuousGuide):
         exact = linear_gaussian_walk(guide)
@@ -47,6 +48,11 @@ def believed_walk(solution: Solution, episodes: int) -> Walk:
     if guide.model.is_continuous and hasattr(guide, "rollout"):
         return from_rollout(guide.rollout(episodes))  # type: ignore[operator]
     return simulated(solution.model, guide, episodes)
+
+
+def has_exact_walk(model: TrajectoryModel, guide: PlanGuide) -> bool:
+    """Whether ``plan_walk`` serves: tables, and one of the plans that can be enumerated there."""
+    return model.is_tabular and isinstance(guide.plan, JointPlan | IndependentPlan)
 
 
 def plan_walk(model: TrajectoryModel, guide: PlanGuide) -> Walk:

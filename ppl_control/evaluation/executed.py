@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ppl_control.evaluation.believed import linear_gaussian_walk, plan_walk
+from ppl_control.evaluation.believed import has_exact_walk, linear_gaussian_walk, plan_walk
 from ppl_control.evaluation.programs import simulated
 from ppl_control.evaluation.walk import NOTHING, Walk, from_episodes, from_rollout, from_runs
 from ppl_control.evaluation.walk import from_tables as exact
@@ -68,7 +68,7 @@ def _executed_continuous(model: TrajectoryModel, policy: nn.Module, episodes: in
 def _planned(guide: Any, model: TrajectoryModel, episodes: int, deterministic: bool) -> Walk:
     if deterministic:
         plans = _mode(guide)[None]
-    elif isinstance(guide, PlanGuide) and model.is_tabular:
+    elif isinstance(guide, PlanGuide) and has_exact_walk(model, guide):
         return plan_walk(model, guide)
     else:
         plans = guide.sample_plan(episodes)

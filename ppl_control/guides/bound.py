@@ -18,7 +18,17 @@ BoundGuide: TypeAlias = TabularGuide | ProgramGuide | CustomGuide | ContinuousGu
 
 @runtime_checkable
 class Recipe(Protocol):
-    """A family of q(τ), not yet bound to a model; fitting copies what it holds."""
+    """A family of q(τ), not yet bound to a model: what ``SVI`` takes as a guide.
+
+    One of your own is a frozen dataclass of settings, so that a checkpoint knows which run it belongs to.
+    """
 
     def build(self, model: TrajectoryModel) -> Any:
-        """The guide bound to a model."""
+        """The guide bound to a model: a module with ``model`` and ``policy``, which samples the sites when called.
+
+        Its parameters are what is learned, so that modules a recipe holds are copied here. On tables a ``TabularGuide``
+        has the exact bound.
+
+        Raises:
+            ValueError: the family does not serve the model.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,8 @@ __all__ = ["TabularGuide"]
 class TabularGuide(nn.Module):
     """q(s₀) ∏ q(a_t|s_t) q(outcome_t|s_t,a_t); whatever is not learned is the model's own.
 
-    Calling it runs the guide as a per-site Pyro program.
+    Calling it runs the guide as a per-site Pyro program. A family of your own inherits from it, makes its parameters
+    and overrides ``tables``; everything else, the exact bound and its gradient too, is read from there.
 
     Args:
         model: the tabular model.
@@ -57,10 +59,16 @@ class TabularGuide(nn.Module):
     @property
     def fixes_dynamics(self) -> bool:
         """Whether p(s₀) and p(s'|s,a) are the model's."""
-        return self.outcome_logits is None
+        with torch.no_grad():
+            q = self.tables()
+        return q.initial is None and q.outcomes is None
 
     def tables(self) -> GuideTables:
-        """Normalised log-probabilities, with their graph."""
+        """Normalised log-probabilities, with their graph.
+
+        What overrides it gives beliefs about the world of its own, ``replace(super().tables(), outcomes=…)``, and
+        leaves the policy: ``self.policy`` is what is executed. −∞ must stay where the model has it.
+        """
         t = self.model.tables
         policy = tabulate(self.policy, t.num_states, t.num_actions, t.horizon).to(t.initial.dtype)
         if self._any_closed:  # no mass where the action prior has none
@@ -73,21 +81,18 @@ class TabularGuide(nn.Module):
 
     def forward(self) -> Any:
         """Run the guide once as a Pyro program with the model's sites."""
-        move = None if self.fixes_dynamics else self._move
-        with GuideMessenger(self.model.program, self.policy, move):
+        with GuideMessenger(self.model.program, self.policy, partial(self._move, self.tables())):
             return self.model.program()
 
-    def _move(self, name: str, role: str, context: Context, prior: Any) -> Any:
+    def _move(self, q: GuideTables, name: str, role: str, context: Context, prior: Any) -> Any:
         program, t = self.model.program, time_index(name)
         if name == "s_0":
-            assert self.initial_logits is not None
-            return type(prior)(logits=self.initial_logits)
-        if program.by_outcome and role == "state":
-            return prior  # a point mass: the state that the outcome led to
-        assert self.outcome_logits is not None
+            return prior if q.initial is None else type(prior)(logits=q.initial)
+        if q.outcomes is None or (program.by_outcome and role == "state"):
+            return prior  # the model's own; or a point mass, the state that the outcome led to
         assert t is not None
         step = t if program.by_outcome else t - 1
-        logits = self.outcome_logits if self.model.horizon is None else self.outcome_logits[step]
+        logits = q.outcomes if self.model.horizon is None else q.outcomes[step]
         state, action = context.latest["s"], context.latest["a"]
         logits = program.extend_outcomes(logits)[state, action]
         if not program.by_outcome:

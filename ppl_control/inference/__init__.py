@@ -1,6 +1,6 @@
 """How to infer: ``infer(model, method)``; one method a file."""
 
-from ppl_control.inference.base import DivergenceError, Solution, Step, infer
+from ppl_control.inference.base import DivergenceError, ExactMethod, IterativeMethod, Solution, Step, infer
 from ppl_control.inference.exact.family_optimum import FamilyOptimum
 from ppl_control.inference.exact.message_passing import MessagePassing, Messages, messages
 from ppl_control.inference.exact.noise import noise_posterior
@@ -15,7 +15,9 @@ from ppl_control.inference.variational.svi import SVI
 __all__ = [
     "SVI",
     "DivergenceError",
+    "ExactMethod",
     "FamilyOptimum",
+    "IterativeMethod",
     "MessagePassing",
     "Messages",
     "ParticlePlanning",

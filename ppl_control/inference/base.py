@@ -107,13 +107,16 @@ class Solution:
 
 @runtime_checkable
 class ExactMethod(Protocol):
-    """A method that answers at once."""
+    """A method that answers at once; nothing is inherited, ``infer`` looks at what is there.
+
+    One of your own is a frozen dataclass of settings, checked when it is made.
+    """
 
     def check(self, model: TrajectoryModel) -> None:
-        """Raise a ValueError where the method cannot serve the model."""
+        """Raise a ValueError where the method cannot serve the model, before any work."""
 
     def solve(self, model: TrajectoryModel) -> Solution:
-        """The answer."""
+        """The answer, for a model that ``check`` let pass."""
         ...
 
 
@@ -131,21 +134,29 @@ class SearchingMethod(Protocol):
 
 @runtime_checkable
 class IterativeMethod(Protocol):
-    """A method in steps; the state may be kept, stored and taken up again between any two of them."""
+    """A method in steps; the state may be kept, stored and taken up again between any two of them.
+
+    Nothing is inherited, ``infer`` looks at what is there. One of your own is a frozen dataclass of settings, so that a
+    checkpoint knows which run it belongs to.
+    """
 
     @property
     def steps(self) -> int | None:
-        """How many steps at most; None: see ``number_of_steps``."""
+        """How many steps at most; None: ``number_of_steps(model)`` says so, or there is no such number."""
         ...
 
     def check(self, model: TrajectoryModel) -> None:
-        """Raise a ValueError where the method cannot serve the model."""
+        """Raise a ValueError where the method cannot serve the model, before any work."""
 
     def init(self, model: TrajectoryModel, seed: int = 0) -> Any:
-        """The state before the first step."""
+        """The state before the first step, every random stream of which follows from the seed.
+
+        Its ``number`` counts the steps made. Checkpoints need ``state_dict()`` and ``load_state_dict(saved)``, of
+        tensors, numbers, text, lists and dicts; ``close()``, if there is one, is called at the end.
+        """
 
     def step(self, model: TrajectoryModel, state: Any) -> dict[str, float]:
-        """Advance the state in place by one step; returns its metrics."""
+        """Advance the state in place by one step and count it; returns metrics by name, of which −∞ may be one."""
         ...
 
     def finished(self, state: Any) -> bool:
@@ -153,7 +164,7 @@ class IterativeMethod(Protocol):
         ...
 
     def solution(self, model: TrajectoryModel, state: Any) -> Solution:
-        """The solution the state stands for."""
+        """The solution that the state stands for, after any number of steps."""
         ...
 
 
@@ -206,7 +217,7 @@ def infer(
     if not isinstance(model, TrajectoryModel):
         raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
     if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
-        raise ValueError(f"method: expected an inference method, got {shown(method)}")
+        raise ValueError(f"method: expected an inference method, got {shown(method)}{_missing(method)}")
     seed, progress, callbacks = check_seed(seed), truth("progress", progress), functions("callbacks", callbacks)
     require_every(checkpoint_every)
     if checkpoint is not None:
@@ -220,6 +231,7 @@ def infer(
     def driven(state: Any, step: Callable, finished: Callable[[], bool], total: int | None, note: str = "") -> None:
         keeper = None
         if checkpoint is not None:
+            _require_stored(method, state)
             keeper = Keeper(state, identity(model, method, seed), checkpoint, every=checkpoint_every, most=total)
         drive(
             state,
@@ -254,6 +266,25 @@ def infer(
         return found if method.finished(state) else replace(found, finished=False)
     finally:
         _close(state)
+
+
+AT_ONCE, IN_STEPS = ("check", "solve"), ("steps", "check", "init", "step", "finished", "solution")
+
+
+def _missing(method: object) -> str:
+    """What something that has a part of a method, but is none, lacks."""
+    if isinstance(method, type):
+        return ""
+    parts = AT_ONCE if hasattr(method, "solve") else IN_STEPS
+    lacking = [name for name in parts if not hasattr(method, name)]
+    return f", which lacks {', '.join(lacking)}" if len(lacking) < len(parts) else ""
+
+
+def _require_stored(method: object, state: object) -> None:
+    """Raise a ValueError where a state cannot be kept in a checkpoint."""
+    lacking = [name for name in ("state_dict", "load_state_dict") if not hasattr(state, name)]
+    if lacking:
+        raise ValueError(f"checkpoint: the state of {type(method).__name__} has no {' and no '.join(lacking)}")
 
 
 def _close(state: Any) -> None:

@@ -117,13 +117,35 @@ def require_every(every: object) -> None:
 
 
 def identity(model: TrajectoryModel, method: Any, seed: int) -> dict[str, str]:
-    """What makes a run this run: model, method with all its settings (``steps`` sets the decay), guide, seed."""
+    """What makes a run this run: model, method with all its settings (``steps`` sets the decay), guide, seed.
+
+    Raises:
+        ValueError: a method or recipe that is no dataclass, so that its settings are not known.
+    """
+    _require_settings(method)
     settings = {field.name: named(getattr(method, field.name)) for field in fields(method)}
-    guide = getattr(method, "guide", None)
-    parts = [named(getattr(guide, part, None)) for part in ("policy", "plan", "function")]
-    settings["guide"] = f"{type(guide).__name__}({', '.join(parts)})"
+    settings["guide"] = _guide(getattr(method, "guide", None))
     names = {"method": type(method).__name__, "seed": str(int(seed)), "model": f"{model!r} {model.fingerprint[:12]}"}
     return settings | names
+
+
+def _guide(guide: Any) -> str:
+    """A recipe by its kind, what it holds, and the settings of one of your own; a plain function by its name."""
+    if guide is not None and not hasattr(guide, "build"):
+        return named(guide)
+    usual = ("policy", "plan", "function")
+    parts = [named(getattr(guide, part, None)) for part in usual]
+    if guide is not None and (is_dataclass(guide) or getattr(guide, "__dict__", None)):
+        _require_settings(guide)
+        own = [field.name for field in fields(guide) if field.name not in usual]
+        parts += [f"{name}={named(getattr(guide, name))}" for name in own]
+    return f"{type(guide).__name__}({', '.join(parts)})"
+
+
+def _require_settings(part: Any) -> None:
+    """Raise a ValueError where the settings of a method or recipe cannot be read."""
+    if not is_dataclass(part):
+        raise ValueError(f"checkpoint: {type(part).__name__} is no dataclass, so its settings are not known")
 
 
 def digest_of(tensors: Mapping[str, Tensor]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
 from ppl_control.inference import checkpoint
@@ -23,10 +24,9 @@ def identity(job: Job) -> dict[str, str]:
     Raises:
         ValueError: a part shows itself by its address in memory, and so as another one each time.
     """
-    try:
-        parts = checkpoint.identity(job.model.made, job.method.made, job.seed)
-    except TypeError as error:
-        raise ValueError(f"methods: {job.method.label!r} is no dataclass, so its settings are not known") from error
+    if not is_dataclass(job.method.made):
+        raise ValueError(f"methods: {job.method.label!r} is no dataclass, so its settings are not known")
+    parts = checkpoint.identity(job.model.made, job.method.made, job.seed)
     run = {f"fit: {name}": value for name, value in parts.items() if name != "seed"} | {
         "model": _named(job.model),
         "method": _named(job.method),

@@ -1,5 +1,7 @@
 """Checkpoints: taken up again bit for bit, or refused."""
 
+import pyro
+import pyro.distributions as dist
 import pytest
 import torch
 
@@ -10,6 +12,27 @@ from ppl_control.inference.stored import read_values
 from ppl_control.models import hiking, lottery
 from ppl_control.policies import CategoricalMLP
 from tests.contracts.test_methods import MODELS, assert_same
+
+
+def first_guess() -> None:
+    """A guide as a plain function."""
+    pyro.sample("a_0", dist.Categorical(pyro.param("chances", torch.full((2,), 0.5, dtype=torch.float64))))
+
+
+def second_guess() -> None:
+    """Another one."""
+    first_guess()
+
+
+class Nameless:
+    """A recipe whose settings cannot be read."""
+
+    def __init__(self) -> None:
+        self.effort = 1.0
+
+    def build(self, model):
+        return FixedDynamics().build(model)
+
 
 METHODS = {
     "natural": SVI(steps=6),
@@ -116,3 +139,15 @@ def test_a_checkpoint_of_another_seed_is_refused(tmp_path):
     infer(hiking.model(), method, seed=3, progress=False, checkpoint=tmp_path / "run.pt")
     with pytest.raises(ValueError, match="seed was 3, now it is 4"):
         infer(hiking.model(), method, seed=4, progress=False, checkpoint=tmp_path / "run.pt")
+
+
+def test_guides_that_are_functions_are_told_apart(tmp_path):
+    fit = {"steps": 2, "particles": 4}
+    infer(lottery.model(), SVI(first_guess, **fit), progress=False, checkpoint=tmp_path / "run.pt")
+    with pytest.raises(ValueError, match=r"another run: guide was .*first_guess, now it is .*second_guess"):
+        infer(lottery.model(), SVI(second_guess, **fit), progress=False, checkpoint=tmp_path / "run.pt")
+
+
+def test_recipes_whose_settings_cannot_be_read_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="checkpoint: Nameless is no dataclass, so its settings are not known"):
+        infer(lottery.model(), SVI(Nameless(), steps=2), progress=False, checkpoint=tmp_path / "run.pt")

@@ -166,7 +166,7 @@ def test_without_luck_all_agree():
 def test_destiny_is_one_number_a_place_and_keeps_what_cannot_be():
     fitted = hike().runs[1].solution.guide
     model = fitted.model
-    learned = [name for name, _ in fitted.named_parameters() if "outcome" in name]
+    learned = [name for name, _ in fitted.named_parameters() if "policy" not in name]
     assert [tuple(fitted.get_parameter(name).shape) for name in learned] == [(model.mdp.num_states,)]
     believed, true = fitted.transition, guides.FixedDynamics().build(model).transition
     assert not bool((believed[true == 0] > 0).any())
@@ -176,7 +176,7 @@ def test_destiny_is_one_number_a_place_and_keeps_what_cannot_be():
 
 def test_destiny_goes_on_from_a_checkpoint(tmp_path: Path):
     model = hiking.model()
-    fit = SVI(guide.Destiny(), steps=6, optimizer="adam")
+    fit = SVI(guide.Destiny(), steps=6)
     whole = infer(model, fit, progress=False)
     stopped = {"callbacks": [lambda step: step.number == 3], "checkpoint": tmp_path / "run.pt"}
     assert not infer(model, fit, progress=False, **stopped).finished
@@ -287,6 +287,21 @@ class Leaking(environment.Ferry):
         self.P[2][0] = [(0.4, 2, 0.0, False), (0.5, 3, 0.0, False)]
 
 
+class Straying(environment.Ferry):
+    def step(self, action: Any) -> Any:
+        return (9, *super().step(action)[1:])
+
+
+class Unpaid(environment.Ferry):
+    def step(self, action: Any) -> Any:
+        seen, _, *rest = super().step(action)
+        return (seen, math.nan, *rest)
+
+
+def played(world: Any) -> Any:
+    return fitted(TrajectoryModel(SimulatorMDP(world), discount=0.9), SoftQLearning(steps=100))
+
+
 class Sure(torch.nn.Module):
     def forward(self, state: Any, t: Any = None) -> Any:
         return dist.Categorical(logits=torch.zeros(*state.shape, 4, dtype=torch.float64))
@@ -328,6 +343,7 @@ HIKE, SHOW, BIRD, FERRY = hiking.model(), program.model(), method.model(), envir
 WRONG: dict[str, list[Callable[[Path], Any]]] = {
     "program": [
         lambda _: written(lambda: pyro.sample("choice", dist.Categorical(TWO))),
+        lambda _: written(lambda: pyro.sample("a_0", dist.Categorical(TWO))),
         lambda _: written(program.show),
         lambda _: written(program.show, horizon=2, policy_sees=("door",)),
         lambda _: fitted(written(branching), SVI(steps=1)),
@@ -343,6 +359,8 @@ WRONG: dict[str, list[Callable[[Path], Any]]] = {
         lambda _: fitted(FERRY, SVI()),
         lambda _: TabularMDP.from_gymnasium(Hidden()),
         lambda _: TabularMDP.from_gymnasium(Leaking()),
+        lambda _: played(Straying),
+        lambda _: played(Unpaid),
     ],
     "guide": [
         lambda _: SVI(guide.Destiny),

@@ -85,8 +85,8 @@ class SVI:
             raise ValueError(f"learning_rate: the natural gradient takes at most 1, got {self.learning_rate!r}")
         if self.optimizer == "natural" and natural is None:
             raise ValueError(
-                "optimizer: 'natural' needs estimator 'enumerate' and a tabular policy with one table a time "
-                "step (or a stationary one without a horizon); use 'adam'"
+                "optimizer: 'natural' needs estimator 'enumerate', a guide of the library's and a tabular policy with "
+                "one table a time step (or a stationary one without a horizon); use 'adam'"
             )
 
     def _build(self, model: TrajectoryModel) -> BoundGuide:

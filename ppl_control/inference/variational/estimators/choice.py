@@ -8,6 +8,7 @@ from ppl_control.guides.continuous_map import ContinuousMAPGuide
 from ppl_control.guides.map import MAPGuide
 from ppl_control.guides.mean_field import MeanFieldGuide
 from ppl_control.guides.plan_guide import PlanGuide
+from ppl_control.guides.plans.independent import IndependentPlan
 from ppl_control.guides.plans.joint import JointPlan
 from ppl_control.guides.tabular import TabularGuide
 from ppl_control.inference.variational.estimators.base import Estimator
@@ -61,7 +62,8 @@ def _serving(guide: Any) -> list[Any]:
     for kind, exact_one in EXACT.items():
         if isinstance(guide, kind):
             return [exact_one()]
-    if isinstance(guide, PlanGuide) and guide.model.is_tabular:
+    tabulated = isinstance(guide, PlanGuide) and isinstance(guide.plan, JointPlan | IndependentPlan)
+    if tabulated and guide.model.is_tabular:
         exact_plan = JointExact() if isinstance(guide.plan, JointPlan) else PlanExact()
         return [exact_plan, PyroElbo(exact_plan)]
     if guide.model.is_continuous and hasattr(guide, "rollout"):

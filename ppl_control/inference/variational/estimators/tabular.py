@@ -33,8 +33,10 @@ class TabularExact:
         return *exact_bound.elbo_and_loss(guide), baseline
 
     def has_natural(self, guide: TabularGuide) -> bool:
-        """A free table for every time step, or a stationary one without a horizon."""
-        return isinstance(guide.policy, TabularPolicy) and guide.policy.horizon == guide.model.horizon
+        """A free table for every time step, or a stationary one without a horizon; not families of one's own."""
+        if type(guide) is not TabularGuide or not isinstance(guide.policy, TabularPolicy):
+            return False
+        return guide.policy.horizon == guide.model.horizon
 
     def natural_step(self, guide: TabularGuide, rate: float) -> tuple[Tensor, float]:
         """Along the natural gradient."""
