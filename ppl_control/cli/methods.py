@@ -16,7 +16,7 @@ from ppl_control.inference import (
     SoftValueIteration,
     infer,
 )
-from ppl_control.inference.base import ExactMethod
+from ppl_control.inference.contracts import ExactMethod
 from ppl_control.trajectory.model import TrajectoryModel
 
 __all__ = ["DEFAULTS", "METHODS", "WITH_VALUES", "choose", "defaults", "reason_against", "shortened"]

@@ -29,6 +29,9 @@ class Recipe(Protocol):
         Its parameters are what is learned, so that modules a recipe holds are copied here. On tables a ``TabularGuide``
         has the exact bound.
 
+        Args:
+            model: what it is to be a guide of.
+
         Raises:
             ValueError: the family does not serve the model.
         """

@@ -53,7 +53,12 @@ class TabularGuide(nn.Module):
 
     @classmethod
     def from_tables(cls, model: TrajectoryModel, tables: GuideTables) -> TabularGuide:
-        """The guide with these log-probabilities."""
+        """The guide with these log-probabilities.
+
+        Args:
+            model: the tabular model.
+            tables: those of the policy, and of s₀ and outcomes where they are not the model's.
+        """
         return cls(model, TabularPolicy(tables.policy), tables.initial, tables.outcomes)
 
     @property

@@ -1,6 +1,7 @@
 """How to infer: ``infer(model, method)``; one method a file."""
 
-from ppl_control.inference.base import DivergenceError, ExactMethod, IterativeMethod, Solution, Step, infer
+from ppl_control.inference.base import DivergenceError, Solution, Step, infer
+from ppl_control.inference.contracts import ExactMethod, IterativeMethod
 from ppl_control.inference.exact.family_optimum import FamilyOptimum
 from ppl_control.inference.exact.message_passing import MessagePassing, Messages, messages
 from ppl_control.inference.exact.noise import noise_posterior

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ppl_control.files import file_path
 from ppl_control.guides.bound import BoundGuide
 from ppl_control.inference.checkpoint import Keeper, identity, require_every
+from ppl_control.inference.contracts import ExactMethod, IterativeMethod, SearchingMethod, missing
 from ppl_control.inference.driving import Step, drive
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.mdp.linear_gaussian import LinearGaussianMDP
@@ -24,8 +25,6 @@ from ppl_control.trajectory.sampling import Trajectories, sample_trajectories
 
 __all__ = [
     "DivergenceError",
-    "ExactMethod",
-    "IterativeMethod",
     "Solution",
     "Step",
     "infer",
@@ -105,69 +104,6 @@ class Solution:
         return f"Solution({about})" if self.finished else f"Solution({about}, unfinished)"
 
 
-@runtime_checkable
-class ExactMethod(Protocol):
-    """A method that answers at once; nothing is inherited, ``infer`` looks at what is there.
-
-    One of your own is a frozen dataclass of settings, checked when it is made.
-    """
-
-    def check(self, model: TrajectoryModel) -> None:
-        """Raise a ValueError where the method cannot serve the model, before any work."""
-
-    def solve(self, model: TrajectoryModel) -> Solution:
-        """The answer, for a model that ``check`` let pass."""
-        ...
-
-
-@runtime_checkable
-class SearchingMethod(Protocol):
-    """An exact method that may take long: what it searches with can be watched, and ended before its time."""
-
-    def search(self, model: TrajectoryModel) -> Any:
-        """Something with ``number``, ``step()`` and ``finished()``; None where ``solve`` answers at once."""
-
-    def answer(self, model: TrajectoryModel, search: Any) -> Solution:
-        """The answer that a search has come to."""
-        ...
-
-
-@runtime_checkable
-class IterativeMethod(Protocol):
-    """A method in steps; the state may be kept, stored and taken up again between any two of them.
-
-    Nothing is inherited, ``infer`` looks at what is there. One of your own is a frozen dataclass of settings, so that a
-    checkpoint knows which run it belongs to.
-    """
-
-    @property
-    def steps(self) -> int | None:
-        """How many steps at most; None: ``number_of_steps(model)`` says so, or there is no such number."""
-        ...
-
-    def check(self, model: TrajectoryModel) -> None:
-        """Raise a ValueError where the method cannot serve the model, before any work."""
-
-    def init(self, model: TrajectoryModel, seed: int = 0) -> Any:
-        """The state before the first step, every random stream of which follows from the seed.
-
-        Its ``number`` counts the steps made. Checkpoints need ``state_dict()`` and ``load_state_dict(saved)``, of
-        tensors, numbers, text, lists and dicts; ``close()``, if there is one, is called at the end.
-        """
-
-    def step(self, model: TrajectoryModel, state: Any) -> dict[str, float]:
-        """Advance the state in place by one step and count it; returns metrics by name, of which −∞ may be one."""
-        ...
-
-    def finished(self, state: Any) -> bool:
-        """Whether no further step is wanted."""
-        ...
-
-    def solution(self, model: TrajectoryModel, state: Any) -> Solution:
-        """The solution that the state stands for, after any number of steps."""
-        ...
-
-
 def infer(
     model: TrajectoryModel,
     method: ExactMethod | IterativeMethod,
@@ -217,7 +153,7 @@ def infer(
     if not isinstance(model, TrajectoryModel):
         raise ValueError(f"model: expected a TrajectoryModel, got {type(model).__name__}")
     if isinstance(method, type) or not isinstance(method, ExactMethod | IterativeMethod):
-        raise ValueError(f"method: expected an inference method, got {shown(method)}{_missing(method)}")
+        raise ValueError(f"method: expected an inference method, got {shown(method)}{missing(method)}")
     seed, progress, callbacks = check_seed(seed), truth("progress", progress), functions("callbacks", callbacks)
     require_every(checkpoint_every)
     if checkpoint is not None:
@@ -266,18 +202,6 @@ def infer(
         return found if method.finished(state) else replace(found, finished=False)
     finally:
         _close(state)
-
-
-AT_ONCE, IN_STEPS = ("check", "solve"), ("steps", "check", "init", "step", "finished", "solution")
-
-
-def _missing(method: object) -> str:
-    """What something that has a part of a method, but is none, lacks."""
-    if isinstance(method, type):
-        return ""
-    parts = AT_ONCE if hasattr(method, "solve") else IN_STEPS
-    lacking = [name for name in parts if not hasattr(method, name)]
-    return f", which lacks {', '.join(lacking)}" if len(lacking) < len(parts) else ""
 
 
 def _require_stored(method: object, state: object) -> None:

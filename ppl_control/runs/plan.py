@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, SupportsIndex
 
-from ppl_control.inference.base import ExactMethod, IterativeMethod
+from ppl_control.inference.contracts import ExactMethod, IterativeMethod
 from ppl_control.randomness import check_seed
 from ppl_control.settings import shown, whole
 from ppl_control.trajectory.model import TrajectoryModel

@@ -25,7 +25,7 @@ from ppl_control import (
 from ppl_control.guides import MAP, FixedDynamics, MeanField, OpenLoop, Unconstrained
 from ppl_control.guides.plan_guide import NoPolicy
 from ppl_control.guides.tabular import TabularGuide
-from ppl_control.inference.base import ExactMethod, IterativeMethod
+from ppl_control.inference.contracts import ExactMethod, IterativeMethod
 from ppl_control.inference.exact.quadratic_value import QuadraticValue
 from ppl_control.inference.variational.estimators import continuous, program
 from ppl_control.policies import CategoricalMLP, TabularPolicy

@@ -9,7 +9,8 @@ import torch
 from pyro.distributions import Categorical
 from torch import Tensor, nn
 
-from ppl_control.inference.base import ExactMethod, IterativeMethod, Solution, infer
+from ppl_control.inference.base import Solution, infer
+from ppl_control.inference.contracts import ExactMethod, IterativeMethod
 from ppl_control.inference.variational.first_action import first_action
 from ppl_control.policies.base import Policy, Time
 from ppl_control.policies.later import Later

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ppl_control.guides.copies import trainable_copy
-from ppl_control.inference.base import IterativeMethod
+from ppl_control.inference.contracts import IterativeMethod
 from ppl_control.inverse.sampled.live import paying
 from ppl_control.inverse.sampled.recording import Episode, Recorder
 from ppl_control.inverse.sampled.starts import Starts, find_starts

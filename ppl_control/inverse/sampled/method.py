@@ -9,8 +9,9 @@ from typing import Literal
 
 from torch import nn
 
-from ppl_control.inference.base import IterativeMethod, Step
+from ppl_control.inference.base import Step
 from ppl_control.inference.checkpoint import Keeper, require_every
+from ppl_control.inference.contracts import IterativeMethod
 from ppl_control.inference.reinforcement.soft_actor_critic import SoftActorCritic
 from ppl_control.inverse.sampled.checks import require_demonstrations, require_model, require_reward
 from ppl_control.inverse.sampled.fit import SampledFit

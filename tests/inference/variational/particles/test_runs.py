@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from ppl_control import TabularMDP, TrajectoryModel, infer
-from ppl_control.inference.base import DivergenceError, ExactMethod, IterativeMethod
+from ppl_control.inference.base import DivergenceError
 from ppl_control.inference.checkpoint import FORMAT
+from ppl_control.inference.contracts import ExactMethod, IterativeMethod
 from ppl_control.inference.stored import read_values
 from ppl_control.inference.variational.particles import ParticlePlanning
 from ppl_control.models import hiking
