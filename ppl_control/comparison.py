@@ -91,6 +91,8 @@ class Comparison:
                 kept = json.load(file)
             if not isinstance(kept["settings"], dict):
                 raise ValueError("its settings are none")
+            if not isinstance(kept["rows"], list):
+                raise ValueError("its rows are no list")
             rows = [{name: row[name] for name in (*COLUMNS, *row)} for row in kept["rows"]]  # all of them are there
             table = pd.DataFrame(kept["rows"], columns=list(kept["rows"][0]) if rows else list(COLUMNS))
             return cls(table.astype(dict.fromkeys(MEASURES, float)), kept["settings"])

@@ -113,6 +113,7 @@ def test_infinite_and_missing_numbers_are_null(comparison: Comparison, tmp_path)
         '{"rows": [{"bound": "x"}], "settings": {}}',
         '{"rows": [3], "settings": {}}',
         '{"rows": {}, "settings": 3}',
+        '{"rows": {}, "settings": {}}',
         "[" * 100_000,
     ],
     ids=lambda text: text[:30],

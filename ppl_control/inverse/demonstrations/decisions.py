@@ -65,8 +65,10 @@ def decisions_of(given: Any, model: TrajectoryModel) -> Decisions:
     length = torch.tensor([len(choices) for choices in demonstrations.actions])
     trajectory = torch.arange(len(length)).repeat_interleave(length)
     begins = length.cumsum(0) - length
+    states = _column(demonstrations.states, seen, dtype, "state")  # the last ones too, in which nothing was done
+    decides = torch.cat([torch.arange(len(rows)) < len(rows) - 1 for rows in demonstrations.states])
     return Decisions(
-        _column([rows[:-1] for rows in demonstrations.states], seen, dtype, "state"),
+        states[decides.to(states.device)],
         _column(demonstrations.actions, done, dtype, "action", bounded=True),
         torch.arange(len(trajectory)) - begins[trajectory],
         trajectory,
