@@ -338,7 +338,7 @@ def _program() -> TrajectoryModel:
         (BehaviourCloning(timed=True), lambda: _two_rooms(horizon=None), [], "timed: the model has no horizon"),
         (SHORT, _two_rooms, [], "demonstrations: expected at least one trajectory, got none"),
         (SHORT, _two_rooms, [[(0, 2, 0)]], r"demonstrations\[0\] step 0: expected an action from 0 to 1, got 2"),
-        (SHORT, _two_rooms, [[(0, 1, -1)]], r"demonstrations\[0\] step 1: expected a state from 0 to 1, got -1"),
+        (SHORT, _two_rooms, [[(0, 1, -1)]], r"demonstrations\[0\] step 1: expected a state from 0 to 2, got -1"),
         (
             SHORT,
             lambda: _two_rooms(_closed()),

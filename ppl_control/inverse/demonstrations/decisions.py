@@ -65,10 +65,12 @@ def decisions_of(given: Any, model: TrajectoryModel) -> Decisions:
     length = torch.tensor([len(choices) for choices in demonstrations.actions])
     trajectory = torch.arange(len(length)).repeat_interleave(length)
     begins = length.cumsum(0) - length
-    states = _column(demonstrations.states, seen, dtype, "state")  # the last ones too, in which nothing was done
-    decides = torch.cat([torch.arange(len(rows)) < len(rows) - 1 for rows in demonstrations.states])
+    states = _column([rows[:-1] for rows in demonstrations.states], seen, dtype, "state")
+    # The last ones too, in which nothing is done: on tables it may be the silent end S.
+    last = spaces.Discrete(model.mdp.num_states + 1) if model.is_tabular else seen
+    _column(demonstrations.states, last, dtype, "state")
     return Decisions(
-        states[decides.to(states.device)],
+        states,
         _column(demonstrations.actions, done, dtype, "action", bounded=True),
         torch.arange(len(trajectory)) - begins[trajectory],
         trajectory,
