@@ -23,6 +23,7 @@ NOTEBOOKS = sorted(COURSE.glob("*.ipynb"))
 SHORTER = {
     "--steps 300 ": "--steps 5 ",
     "--seeds 0,1,2,3,4,5,6,7,8,9": "--seeds 0",
+    "--seeds 0:4 ": "--seeds 0 ",
     "--steps 5000 ": "--steps 200 --episodes 2 --set compile=False --set episodes=2 ",
 }
 # Files of the reader's own that commands name.
