@@ -37,7 +37,8 @@ def mathml(tex: str, display: bool = False) -> str:
         display: True: on a line of its own, sums with their limits above and below.
 
     Raises:
-        FormulaError: a command or environment that is not known, or braces that do not match.
+        FormulaError: a command or environment that is not known, a line break outside an environment (a command with
+            two backslashes is one), or braces that do not match.
     """
     for pattern, replacement in SYNONYMS:
         tex = re.sub(pattern, replacement, tex)
@@ -58,6 +59,8 @@ def mathml(tex: str, display: bool = False) -> str:
     for element in root.iter():
         if element.text and "\\" in element.text:
             raise FormulaError(f"unknown command {element.text} in {tex}")
+        if element.get("linebreak") == "newline":  # in an environment it is the end of a row
+            raise FormulaError(f"line break outside an environment in {tex}")
     _lower_primes(root)
     _space_functions(root)
     _set_limits(root, display)
