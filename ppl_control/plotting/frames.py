@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ppl_control.plotting.knobs import Explorer
+    from ppl_control.plotting.explorer import Explorer
 
 __all__ = ["FRAMES", "MEDIA_TYPE", "frames", "picture"]
 

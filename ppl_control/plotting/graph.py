@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_graph"]
 
-LEARNED = "#F9C48B"  # sites that the guide may change
-LEARNED_EDGE = "#C05A00"  # what their distributions hang on
+LEARNED = "#A6DCC8"  # sites that the guide may change
+LEARNED_EDGE = "#00785A"  # what their distributions hang on
 SIDE = 0.75  # from the outermost sites to the next graph or the rim, in units of the map
 RIM = 0.65  # the same above and below
 DOTS = 0.8  # room for the dots

@@ -111,3 +111,5 @@ def test_bad_explorers():
         explore(area, rectangle)
     with pytest.raises(ValueError, match="width: expected a Knob, got 3"):
         explore(area, rectangle, width=3)
+    with pytest.raises(ValueError, match="nothing to see"):  # no answer at the start is a mistake
+        explore(area, rectangle, width=Knob([0, 1], start=0), height=Knob([1, 2], start=1))
