@@ -1,4 +1,4 @@
-"""The theory page and the table made from it: each numbered equation with the function that computes it."""
+"""The theory page and the list made from it: each numbered equation with the function that computes it."""
 
 import html
 import re
@@ -32,7 +32,7 @@ class Equation:
 
 
 def on_files(files: Files, config: Any) -> None:
-    """Add the table."""
+    """Add the list."""
     path = Path(config.docs_dir) / THEORY
     if not path.is_file():
         return  # where the navigation names it, MkDocs says so
@@ -41,7 +41,7 @@ def on_files(files: Files, config: Any) -> None:
         _check(equations, config)
     except ValueError as error:
         raise PluginError(f"{THEORY}: {error}") from error
-    files.append(File.generated(config, "equations.md", content=f"{INTRODUCTION}\n{_table(equations)}\n"))
+    files.append(File.generated(config, "equations.md", content=f"{INTRODUCTION}\n{_listed(equations)}\n"))
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
@@ -90,21 +90,20 @@ def _check(equations: list[Equation], config: Any) -> None:
                 raise ValueError(f"equation ({equation.number}): there is no {path}")
 
 
-def _table(equations: list[Equation]) -> str:
-    rows = "".join(_row(equation) for equation in equations)
-    head = "<thead><tr><th>equation</th><th>computed by</th></tr></thead>"
-    return f'<table class="equations">{head}<tbody>{rows}</tbody></table>'
+def _listed(equations: list[Equation]) -> str:
+    """A list and no table of two columns: the widest formulas take the whole width of the text."""
+    entries = "".join(_entry(equation) for equation in equations)
+    return f'<dl class="equations">{entries}</dl>'
 
 
-def _row(equation: Equation) -> str:
-    """In HTML, since the bars of a formula would end a cell of Markdown."""
+def _entry(equation: Equation) -> str:
     n = equation.number
     code = "<br>".join(
         f'<autoref identifier="{path}"><code>{_breakable(path)}</code></autoref>' for path in equation.code
     )
     where = f'<a href="theory.html#equation-{n}">{html.escape(equation.heading)}</a>'
     formula = f'<div class="arithmatex">\\[{html.escape(equation.tex)}\\]</div>'
-    return f"<tr><td>{where}{formula}</td><td>{code}</td></tr>"
+    return f"<dt>{where}{formula}</dt><dd>{code}</dd>"
 
 
 def _breakable(path: str) -> str:

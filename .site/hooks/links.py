@@ -60,6 +60,6 @@ def _problem(address: str, path: Path, site: Path, pages: dict[Path, Page]) -> s
     if not target.is_file():
         return "no such file"
     anchor = unquote(parts.fragment)
-    if anchor and anchor not in {"__codelineno"} and target in pages and anchor not in pages[target].anchors:
+    if anchor and target in pages and anchor not in pages[target].anchors:
         return "no such anchor"
     return None

@@ -58,7 +58,7 @@ def test_formulas_are_mathml(pages: dict[str, str]):
 
 def test_equations_lead_to_their_code(pages: dict[str, str]):
     page = pages["equations.html"]
-    assert page.count('<tr><td><a href="theory.html#equation-') == 2
+    assert page.count('<dt><a href="theory.html#equation-') == 2
     assert 'href="theory.html#equation-2">More</a>' in page
     for target in (
         "index.html#sample.solve",

@@ -11,6 +11,7 @@ from tests.browser import chromium
 
 SECONDS = 30  # for any one thing, on a busy machine
 NARROW = {"width": 390, "height": 844}
+LAPTOP = {"width": 1280, "height": 800}
 SHOW_ALL = """Promise.allSettled([...document.images].map(image => {
   image.loading = "eager";  // also those far down
   return image.decode();
@@ -71,6 +72,16 @@ def test_every_page_renders_from_here_alone(browser: Browser, site: Path, addres
         wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
         seen = {"faults": watch.settled(), "pictures": unseen, "formulas": unmade, "too wide": wide}
         assert not any(seen.values()), (name, seen)
+    page.close()
+
+
+def test_no_formula_is_cut_beside_its_code(browser: Browser, address: str):
+    page = browser.new_page(viewport=LAPTOP)
+    page.goto(f"{address}/equations.html")
+    formulas = page.locator("article .formula")
+    assert formulas.count() == page.locator("article math").count() > 40
+    cut = "all => all.filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent)"
+    assert formulas.evaluate_all(cut) == []
     page.close()
 
 
