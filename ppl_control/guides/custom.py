@@ -26,8 +26,9 @@ class Custom:
     """A guide given as a Pyro function of no arguments that samples some of the model's sites.
 
     A site it leaves out keeps the model's own distribution, so that a function over the actions alone is an
-    open-loop guide. Its parameters are those of ``pyro.param`` (kept apart from Pyro's global store) and, for a
-    module, its own. A module's attribute ``policy``, if any, is what ``evaluate`` executes.
+    open-loop guide. Actions and outcomes that it draws after the silent end of a table do not count. Its parameters
+    are those of ``pyro.param`` (kept apart from Pyro's global store) and, for a module, its own. A module's attribute
+    ``policy``, if any, is what ``evaluate`` executes.
 
     Args:
         function: the guide; a module is copied before it is trained.

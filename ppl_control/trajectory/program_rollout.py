@@ -16,6 +16,7 @@ from torch import Tensor
 from ppl_control.trajectory.handlers import Detached
 from ppl_control.trajectory.masked import closed_kl
 from ppl_control.trajectory.model import TrajectoryModel
+from ppl_control.trajectory.silent_end import silence
 
 if TYPE_CHECKING:
     from ppl_control.trajectory.sampling import Trajectories
@@ -110,6 +111,7 @@ def _run(model: TrajectoryModel, guide: Callable[[], Any], n: int | None, depth:
     with Detached():  # a reparameterised value would carry the guide's gradient past log q
         believed = poutine.trace(runner(guide)).get_trace()
     replayed = poutine.trace(poutine.replay(runner(model.model), trace=believed)).get_trace()
+    silence(model, believed, replayed)
     for trace in (believed, replayed):
         trace.compute_log_prob()
     rows = [

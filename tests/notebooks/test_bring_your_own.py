@@ -269,6 +269,12 @@ def fitted(model: TrajectoryModel, way: Any, **settings: Any) -> Any:
     return infer(model, way, progress=False, **settings)
 
 
+def teleporting() -> None:
+    """Believes to be anywhere after one step."""
+    anywhere = pyro.param("anywhere", torch.zeros(HIKE.mdp.num_states + 1, dtype=torch.float64))
+    pyro.sample("s_1", dist.Categorical(logits=anywhere))
+
+
 class Picture(environment.Ferry):
     def __init__(self) -> None:
         super().__init__()
@@ -367,6 +373,7 @@ WRONG: dict[str, list[Callable[[Path], Any]]] = {
         lambda _: fitted(HIKE, SVI(lambda: pyro.sample("weather", dist.Categorical(TWO)))),
         lambda _: fitted(HIKE, SVI(lambda: pyro.param("x"))),
         lambda _: fitted(HIKE, SVI(lambda: pyro.sample("a_0", dist.Categorical(TWO)), estimator="enumerate")),
+        lambda _: fitted(HIKE, SVI(teleporting)),
         lambda _: fitted(HIKE, SVI(guides.FixedDynamics(policies.TabularPolicy.uniform(5, 2)))),
         lambda _: fitted(HIKE, SVI(guides.FixedDynamics(Sure()))),
         lambda folder: hike().runs[1].solution.save(folder / "found.pt"),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 
 from ppl_control.guides.bound import BoundGuide, Recipe
-from ppl_control.guides.custom import Custom
+from ppl_control.guides.custom import Custom, CustomGuide
 from ppl_control.guides.fixed_dynamics import FixedDynamics
 from ppl_control.inference.base import DivergenceError, Solution, require_densities
 from ppl_control.inference.variational.estimators import NAMES, Estimator, NaturalEstimator, choose
@@ -46,7 +46,8 @@ class SVI:
             return is left. Bound and values then refer to it (``Solution.temperature``).
 
     Raises:
-        ValueError: a setting out of its range; at ``infer``, settings that cannot serve the model.
+        ValueError: a setting out of its range; at ``infer``, settings that cannot serve the model, or a function
+            that draws what the model rules out.
 
     Note:
         On continuous models long rollouts keep the graph of √T steps at a time and make the others anew for the
@@ -131,6 +132,11 @@ class SVI:
                 elbo_now, loss, state.baseline = state.estimator.loss(state.guide, self.particles, state.baseline)
             bound = float(elbo_now.mean())
             if bound == -math.inf and state.number == 0:
+                if isinstance(state.guide, CustomGuide):
+                    raise ValueError(
+                        "guide: its bound is −∞, for it draws what the model rules out: an action that the prior "
+                        "forbids, or a state or an outcome that cannot follow"
+                    )
                 state.converged = True  # the family has no finite bound here: there is no slope to climb
             elif not bool(loss.isfinite()):
                 raise DivergenceError(f"step {state.number + 1}: the loss is {float(loss.detach())}")
