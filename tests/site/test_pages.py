@@ -31,7 +31,8 @@ def test_a_notebook_is_a_page_of_its_saved_outputs(pages: dict[str, str]):
     page = pages["01_first.html"]
     assert re.search('<a class="download" [^>]*href="01_first.ipynb">', page)
     assert "printed" in words(page)
-    assert '<div class="output table" tabindex="0"><table class=\'dataframe\'>' in page
+    assert '<div class="output table" tabindex="0"><table class="dataframe">' in page
+    assert "vertical-align" not in page  # the table's own style is left out
     assert '<h2 id="a-part">' in page
     assert len(re.findall('<figure class="picture', page)) == 2
 
@@ -40,10 +41,13 @@ def test_knobs_are_labelled_sliders_over_files(pages: dict[str, str]):
     page = pages["01_first.html"]
     addresses = json.loads(re.search('data-pictures="(.*?)"', page).group(1).replace("&quot;", '"'))
     assert [len(row) for row in addresses] == [2, 1]
-    assert addresses[0][0] == addresses[1][0] != addresses[0][1]  # one file for one picture
-    assert f'<img src="{addresses[0][0]}"' in page
+    assert addresses[0][1] == addresses[1][0] != addresses[0][0]  # one file for one picture
+    assert f'<img src="{addresses[0][1]}"' in page  # where the knob starts
     assert '<label for="picture-2-knob-0">noise</label><input type="range" id="picture-2-knob-0"' in page
-    assert 'aria-valuetext="0.1"' in page
+    knob = re.search('<input type="range" id="picture-2-knob-0"[^>]*>', page).group()
+    assert 'value="1"' in knob
+    assert 'aria-valuetext="0.2"' in knob
+    assert '<output for="picture-2-knob-0">0.2</output>' in page
 
 
 def test_formulas_are_mathml(pages: dict[str, str]):
@@ -54,6 +58,20 @@ def test_formulas_are_mathml(pages: dict[str, str]):
     assert "arithmatex" not in page
     assert "\\" not in words(page)
     assert "<td><math" in pages["01_first.html"]  # a bar in a formula ends no cell
+
+
+def test_a_heading_has_its_formula_in_the_table_of_contents_too(pages: dict[str, str]):
+    heading = re.search(r"<h2[^>]*>The value (<math.*?</math>) again", pages["02_second.html"]).group(1)
+    contents = pages["02_second.html"].split('aria-label="Table of contents"')[1].split("</nav>")[0]
+    assert heading in contents
+    assert "\\(" not in pages["02_second.html"]
+
+
+def test_the_navigation_has_the_pages_in_the_order_in_which_they_were_made(pages: dict[str, str]):
+    places = {"index.html": ["01_first", "02_second"], "reference/index.html": ["worlds", "agents", "models"]}
+    for page, names in places.items():
+        links = re.findall(r'<a href="(\w+)\.html" class="md-nav__link', pages[page])
+        assert [name for name in links if name in names] == names
 
 
 def test_equations_lead_to_their_code(pages: dict[str, str]):
@@ -74,12 +92,22 @@ def test_the_readme_is_the_front_page(pages: dict[str, str]):
     assert '<a href="01_first.html">First</a>' in page
     assert '<a href="files/data.csv">data</a>' in page
     assert '<img alt="A square" src="pictures/square.png"' in page
-    assert "data code" in words(page)  # a folder is plain text
+    assert '<a href="course.html">course</a>' in page
+    assert '<a href="reference/models.html">problems</a>' in page
+    assert "data code" in words(page)
+    assert ">code</a>" not in page  # another folder is plain text
+
+
+@pytest.mark.parametrize(("page", "hidden"), [("index", True), ("gallery", True), ("theory", False)])
+def test_a_side_of_one_line_is_left_out(pages: dict[str, str], page: str, hidden: bool):
+    side = re.search('<div class="md-sidebar md-sidebar--primary"[^>]*>', pages[f"{page}.html"]).group()
+    assert side.endswith("hidden>") == hidden
 
 
 def test_the_gallery_shows_every_picture_where_it_stands(pages: dict[str, str]):
     page = pages["gallery.html"]
-    assert page.count("<figure>") == 3
+    assert page.count("<figure>") == 4
+    assert re.search('alt="The value V_t again"[^>]*></a>\\s*<figcaption><a [^>]*>The value <math', page)
     assert 'href="01_first.html#picture-2"' in page
     assert "A part" in words(page)
     assert "A square" in words(page)
@@ -104,8 +132,17 @@ def test_formulas_of_docstrings_come_out_as_they_stand(pages: dict[str, str]):
     assert "\\" not in shown
 
 
+def test_an_example_and_an_argument_of_two_words(pages: dict[str, str]):
+    page = pages["reference/agents.html"]
+    assert re.search('<span class="doc-section-title">Examples:</span>.*act.*2.0', page, re.DOTALL)
+    assert '<details class="example"' not in page
+    assert "step_size (float) – how far." in words(page)
+    assert "\\" not in words(page)
+
+
 def test_every_public_name_has_an_anchor(pages: dict[str, str]):
     assert 'id="sample.solve"' in pages["reference/index.html"]
     assert 'id="sample.worlds.World"' in pages["reference/worlds.html"]
+    assert 'id="sample.models.coin.toss"' in pages["reference/models.html"]
     assert 'id="sample.inner.backup"' in pages["reference/inner/inner.html"]
     assert 'id="sample.inner.solve"' not in pages["reference/inner/inner.html"]  # shown on the public face
