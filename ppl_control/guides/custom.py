@@ -47,7 +47,8 @@ class Custom:
         """The guide bound to a model.
 
         Raises:
-            ValueError: the function samples a site that the model does not have, or has observed.
+            ValueError: the function samples a site that the model does not have, or has observed, or samples in
+                another order than the model.
         """
         function = trainable_copy(self.function) if isinstance(self.function, nn.Module) else self.function
         return CustomGuide(model, function)
@@ -70,6 +71,10 @@ class CustomGuide(nn.Module):
         unknown = [name for name in drawn if name not in there]
         if unknown:
             raise ValueError(f"guide: unknown site {unknown[0]!r}; the model draws {there}")
+        asked = [name for name in there if name in drawn]
+        if model.program.batched and drawn != asked:  # terms to go and closed divergences go by the model's order
+            early, due = next(pair for pair in zip(drawn, asked, strict=True) if pair[0] != pair[1])
+            raise ValueError(f"guide: it draws {early!r} before {due!r}; draw sites in the model's order, {asked}")
         self.left_out = tuple(name for name in there if name not in drawn)
 
     def forward(self) -> Any:

@@ -19,8 +19,7 @@ def silence(model: TrajectoryModel, believed: Any, replayed: Any) -> None:
     """Put the model's point mass at the sites of a guide that come after the end, in place.
 
     A guide of the user's draws its actions without knowing who has ended; the model allows one value there. What
-    is drawn then has no effect and must not count, as in a plan of the library's: the ELBO stays a lower bound, the
-    draws left out being auxiliary variables with the guide's own distribution on both sides.
+    is drawn then changes nothing and must not count, as in a plan of the library's.
 
     Args:
         model: a tabular model; others are left as they are.

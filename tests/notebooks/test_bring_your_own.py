@@ -269,6 +269,11 @@ def fitted(model: TrajectoryModel, way: Any, **settings: Any) -> Any:
     return infer(model, way, progress=False, **settings)
 
 
+def backwards() -> None:
+    for t in (5, 0):
+        pyro.sample(f"a_{t}", dist.Categorical(torch.ones(4)))
+
+
 def teleporting() -> None:
     """Believes to be anywhere after one step."""
     anywhere = pyro.param("anywhere", torch.zeros(HIKE.mdp.num_states + 1, dtype=torch.float64))
@@ -371,6 +376,7 @@ WRONG: dict[str, list[Callable[[Path], Any]]] = {
     "guide": [
         lambda _: SVI(guide.Destiny),
         lambda _: fitted(HIKE, SVI(lambda: pyro.sample("weather", dist.Categorical(TWO)))),
+        lambda _: fitted(HIKE, SVI(backwards)),
         lambda _: fitted(HIKE, SVI(lambda: pyro.param("x"))),
         lambda _: fitted(HIKE, SVI(lambda: pyro.sample("a_0", dist.Categorical(TWO)), estimator="enumerate")),
         lambda _: fitted(HIKE, SVI(teleporting)),
