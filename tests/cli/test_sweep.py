@@ -167,12 +167,15 @@ def test_ctrl_c(tmp_path) -> None:
     command = [COMMAND, *arguments, "--out", out, "--json"]
     started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8")
     end = time.monotonic() + 60
-    while len(list(out.glob("*.json"))) < 2:
-        assert time.monotonic() < end
-        assert started.poll() is None
-        time.sleep(0.02)
-    started.send_signal(signal.SIGINT)
-    printed, errors = started.communicate(timeout=30)
+    try:
+        while len(list(out.glob("*.json"))) < 2:
+            assert time.monotonic() < end
+            assert started.poll() is None
+            time.sleep(0.02)
+        started.send_signal(signal.SIGINT)
+        printed, errors = started.communicate(timeout=30)
+    finally:
+        started.kill()
     kept = len(list(out.glob("*.json")))
     assert started.returncode == 130
     assert printed == ""
