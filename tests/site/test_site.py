@@ -59,11 +59,12 @@ class Watch:
         return [*self.faults, *(f"no answer: {request.url}" for request in self.pending)]
 
 
-def test_every_page_renders_from_here_alone(browser: Browser, site: Path, address: str):
+@pytest.mark.parametrize("inner", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["pages", "inner modules"])
+def test_every_page_renders_from_here_alone(inner: bool, browser: Browser, site: Path, address: str):
     page = browser.new_page(viewport=NARROW)  # where things would be too wide
     watch = Watch(page, address)
-    found = names(site)
-    assert len(found) > 40
+    found = [name for name in names(site) if name.startswith("reference/inner/") == inner]
+    assert len(found) > 20
     for name in found:
         page.goto(f"{address}/{name}")
         page.evaluate(SHOW_ALL)
