@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mathml import TAG
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from package import load
 
 THEORY = "theory.md"
 PARTS = re.compile(r"^#+ +(?P<heading>.+?) *$|\$\$(?P<tex>.+?)\$\$", re.MULTILINE | re.DOTALL)
-TAG = re.compile(r"\\tag\{(\d+)\}")
 PARAGRAPH = re.compile(r"\s*^Code: (.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([A-Za-z_]\w*(?:\.\w+)+)`")
 INTRODUCTION = f"""# From equation to code

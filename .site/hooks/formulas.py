@@ -4,13 +4,12 @@ import html
 import re
 from typing import Any
 
-from mathml import FormulaError, mathml
+from mathml import TAG, FormulaError, mathml
 from mkdocs.exceptions import PluginError
 
 MARKED = re.compile(
     r'<(?P<kind>span|div) class="arithmatex">\\(?P<bracket>[(\[])(?P<tex>.*?)\\[)\]]</(?P=kind)>', re.DOTALL
 )
-TAG = re.compile(r"\\tag\{(\d+)\}")
 
 
 def on_page_content(content: str, page: Any, **_: Any) -> str:

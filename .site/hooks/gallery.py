@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
+from navigation import WITHOUT_SIDE
 from notebook_page import NotebookPage, plain
-
-WITHOUT_SIDE = "---\nhide: [navigation]\n---\n\n"  # a side of one line says nothing
 
 
 def on_files(files: Files, config: Any) -> None:

@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
-
-WITHOUT_SIDE = "---\nhide: [navigation]\n---\n\n"  # a side of one line says nothing
+from navigation import WITHOUT_SIDE
 
 
 def on_files(files: Files, config: Any) -> None:

@@ -6,7 +6,9 @@ from itertools import pairwise
 
 from latex2mathml.converter import convert
 
-__all__ = ["FormulaError", "mathml"]
+__all__ = ["TAG", "FormulaError", "mathml"]
+
+TAG = re.compile(r"\\tag\{(\d+)\}")  # an equation's number
 
 NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 # What the converter leaves alone though it knows the same thing by another name.

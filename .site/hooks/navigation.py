@@ -7,6 +7,8 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import Files
 
+WITHOUT_SIDE = "---\nhide: [navigation]\n---\n\n"  # begins a page that is alone: a side of one line says nothing
+
 
 def on_files(files: Files, config: Any) -> None:
     """Fill in the patterns."""

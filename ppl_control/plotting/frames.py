@@ -33,18 +33,19 @@ def picture(draw: Callable[[Figure, Any], object], result: Any, size: tuple[floa
 
 def frames(explorer: Explorer) -> dict[str, Any]:
     """Media type → content: the picture at the start, and for each knob a row of pictures with only it moved."""
+    begin = _kept(explorer.picture())  # every knob's row has it
     rows = []
     for name, knob in explorer.knobs.items():
         kept = _spread(len(knob.values), knob.index)
-        pictures = [explorer.picture(**{name: knob.values[i]}) for i in kept]
+        others = {i: _kept(explorer.picture(**{name: knob.values[i]})) for i in kept if i != knob.index}
         rows.append({
             "name": name,
             "label": knob.label or name,
             "shown": [knob.shown[i] for i in kept],
             "start": kept.index(knob.index),
-            "frames": [_text(_smaller(png)) for png in pictures],
+            "frames": [others.get(i, begin) for i in kept],
         })  # fmt: skip
-    return {"image/png": rows[0]["frames"][rows[0]["start"]], MEDIA_TYPE: {"knobs": rows}}
+    return {"image/png": begin, MEDIA_TYPE: {"knobs": rows}}
 
 
 def _spread(count: int, start: int) -> list[int]:
@@ -58,13 +59,10 @@ def _spread(count: int, start: int) -> list[int]:
     return even
 
 
-def _smaller(png: bytes) -> bytes:
+def _kept(png: bytes) -> str:
+    """The picture with fewer colours, as text."""
     from PIL import Image
 
     file = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS).save(file, "png", optimize=True)
-    return file.getvalue()
-
-
-def _text(png: bytes) -> str:
-    return base64.b64encode(png).decode("ascii")
+    return base64.b64encode(file.getvalue()).decode("ascii")
