@@ -22,7 +22,7 @@ demo: $(VENV)/.installed-base ## Compare the methods on two problems, with pictu
 	$(BIN)/ppl-control compare hiking frozen_lake --pictures demo
 
 notebooks: $(VENV)/.installed-notebooks ## Open the notebooks in JupyterLab
-	$(BIN)/jupyter-lab --notebook-dir=notebooks 01_the_model_and_the_posterior.ipynb
+	$(BIN)/jupyter-lab notebooks/01_the_model_and_the_posterior.ipynb
 
 site: $(VENV)/.installed-site ## Build the site in site/: course, gallery, theory, reference
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --config-file .site/mkdocs.yml --site-dir $(CURDIR)/site

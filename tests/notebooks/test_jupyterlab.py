@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,8 @@ from playwright.sync_api import expect
 
 from tests.browser import chromium
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_the_model_and_the_posterior.ipynb"
+ROOT = Path(__file__).parents[2]
+NOTEBOOK = ROOT / "notebooks" / "01_the_model_and_the_posterior.ipynb"
 FOLDERS = (
     "IPYTHONDIR",
     "JUPYTER_CONFIG_DIR",
@@ -36,6 +38,14 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def opened() -> list[str]:
+    """What `make notebooks` gives to JupyterLab."""
+    recipe = subprocess.run(["make", "-n", "notebooks"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    program, *arguments = shlex.split(recipe.splitlines()[-1])
+    assert program.endswith("/jupyter-lab")
+    return arguments
+
+
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """Where a JupyterLab of our own serves a copy of the notebook; it knows no settings of the user's."""
@@ -49,11 +59,11 @@ def address(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     with (tmp_path / "log").open("w", encoding="utf-8") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-             f"--notebook-dir={served}", "--IdentityProvider.token=", "--LabApp.news_url=None",
+            [sys.executable, "-m", "jupyterlab", *opened(), "--no-browser", "--allow-root", "--ip=127.0.0.1",
+             f"--port={port}", "--IdentityProvider.token=", "--LabApp.news_url=None",
              "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
             env=os.environ | {name: str(folder) for name, folder in folders.items()} | {"OMP_NUM_THREADS": "1"},
-            stdout=log, stderr=log,
+            cwd=tmp_path, stdout=log, stderr=log,
         )  # fmt: skip
         try:
             _wait(f"http://127.0.0.1:{port}/api/status", server, tmp_path / "log")
